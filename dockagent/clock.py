@@ -1,0 +1,63 @@
+"""The only door to time. Everything else gets an :class:`Instant` or a number of seconds handed in."""
+
+import ctypes
+import time
+from pathlib import Path
+from typing import Protocol
+
+from dockagent.core.moment import Instant
+
+_STA_UNSYNC = 0x0040  # adjtimex(2): nobody disciplines the clock
+
+
+class Clock(Protocol):
+    """Tells the time and waits. ``now`` never goes to the network; ``monotonic`` is seconds, for time-outs."""
+
+    def now(self) -> Instant: ...
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's clock. The source is ``ntp`` when the kernel says that the clock is disciplined, else ``rtc``."""
+
+    def __init__(self) -> None:
+        self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+    def now(self) -> Instant:
+        source, uncertainty_ms = _discipline()
+        boot_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+        return Instant(time.time_ns() // 1_000_000, self._boot_id, boot_us, source, uncertainty_ms)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+class _Timex(ctypes.Structure):
+    """The head of ``struct timex`` (adjtimex(2), 64-bit Linux); the rest is only room for the kernel to write."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("room", ctypes.c_byte * 256),
+    )
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _discipline() -> tuple[str, int]:
+    """The kernel's own word on the wall clock: (source, greatest error in ms or -1). Reading needs no right."""
+    timex = _Timex(modes=0)
+    if _libc.adjtimex(ctypes.byref(timex)) < 0 or timex.status & _STA_UNSYNC:
+        return "rtc", -1
+    return "ntp", int(timex.maxerror) // 1000

@@ -1,0 +1,288 @@
+"""The only door to files that must survive a power cut: fsync, rename, link and unlink happen here and nowhere else.
+
+A :class:`Disk` is a tree of files under one root; paths are relative, with ``/`` between parts. What a crash leaves:
+
+=====================  ==========================================================================================
+call                   after a crash in the middle
+=====================  ==========================================================================================
+``append`` + ``sync``  what was synced before is whole; bytes after the last sync may be there, gone or garbage
+``write``              the old file or the new one, whole; perhaps a stray ``.tmp``, which the next start removes
+``create``             no file or the whole one
+``commit``             the part or the final name, never neither
+``publish``            the part, or both names of the same whole file
+``remove``             the file or nothing
+=====================  ==========================================================================================
+"""
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from dockagent.errors import Retryable
+
+WRITE_BACK = 8 << 20  # start write-out of every so many bytes, so that the last fsync is short
+_SYNC_FILE_RANGE_WRITE = 2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class DiskFull(Retryable):
+    """No room left on this disk. Nothing that was synced is lost; try again when there is room."""
+
+
+class Appender(Protocol):
+    """A file being written at its end. Use as a context manager; leaving it closes without a sync."""
+
+    def write(self, data: bytes | memoryview) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+
+class Reader(Protocol):
+    """A file being read from its start. ``read(n)`` gives 1..n bytes, or b"" at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+
+class Disk(Protocol):
+    """Durable files under one root. Every call may be repeated. Raises :class:`DiskFull` where there is no room,
+    FileNotFoundError for a missing file unless said otherwise, and OSError for a medium that fails."""
+
+    def read(self, path: str) -> bytes:
+        """The whole of a small file."""
+        ...
+
+    def reader(self, path: str, *, cold: bool = False) -> Reader:
+        """Open for reading. ``cold``: forget cached pages first, so that the medium itself answers."""
+        ...
+
+    def append(self, path: str) -> Appender:
+        """Open for writing at the end; the file and its folders are made where missing."""
+        ...
+
+    def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
+        """Replace the whole file at once, durably. No reader ever sees half of it."""
+        ...
+
+    def create(self, path: str, data: bytes, mode: int = 0o640) -> None:
+        """Like :meth:`write` but raises FileExistsError where there is a file already."""
+        ...
+
+    def commit(self, part: str, final: str) -> None:
+        """Give a synced file its final name, replacing what has that name, durably."""
+        ...
+
+    def publish(self, part: str, final: str) -> None:
+        """Give a synced file its final name, durably; FileExistsError where that name is taken. ``part`` is removed."""
+        ...
+
+    def truncate(self, path: str, size: int) -> None:
+        """Cut a file to ``size`` bytes, durably."""
+        ...
+
+    def remove(self, path: str) -> None:
+        """Remove a file, durably. One that is not there is removed already."""
+        ...
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the file, or None where there is none."""
+        ...
+
+    def names(self, path: str) -> list[str]:
+        """Sorted names in a folder; empty where there is no folder."""
+        ...
+
+    def free(self) -> int:
+        """Bytes that an ordinary user may still write."""
+        ...
+
+
+class _FileAppender:
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._unsent = 0
+        self._offset = os.fstat(fd).st_size
+
+    def write(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            with _room():
+                done = os.write(self._fd, view)
+            view = view[done:]
+            self._unsent += done
+        if self._unsent >= WRITE_BACK:
+            _libc.sync_file_range(
+                self._fd, ctypes.c_int64(self._offset), ctypes.c_int64(self._unsent), _SYNC_FILE_RANGE_WRITE
+            )
+            self._offset += self._unsent
+            self._unsent = 0
+
+    def sync(self) -> None:
+        with _room():
+            os.fsync(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        os.close(self._fd)
+
+
+class RealDisk:
+    """A :class:`Disk` on the machine's own file system, under ``root`` (made where missing, mode 0750)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+
+    def path(self, path: str) -> Path:
+        """Where a file really lies, for a program that needs a name (ffmpeg). Never leads out of the root."""
+        parts = path.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            raise ValueError(f"not a path inside the disk: {path!r}")
+        return self.root.joinpath(*parts)
+
+    def read(self, path: str) -> bytes:
+        return self.path(path).read_bytes()
+
+    def reader(self, path: str, *, cold: bool = False) -> Reader:
+        handle = self.path(path).open("rb", buffering=0)
+        if cold:
+            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        return handle
+
+    def append(self, path: str) -> Appender:
+        target = self.path(path)
+        self._make_folders(target.parent)
+        known = target.exists()
+        with _room():
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        if not known:
+            _sync_folder(target.parent)
+        return _FileAppender(fd)
+
+    def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
+        target = self.path(path)
+        temporary = self._write_temporary(target, data, mode)
+        temporary.replace(target)
+        _sync_folder(target.parent)
+
+    def create(self, path: str, data: bytes, mode: int = 0o640) -> None:
+        target = self.path(path)
+        temporary = self._write_temporary(target, data, mode)
+        self._link(temporary, target)
+
+    def commit(self, part: str, final: str) -> None:
+        source, target = self.path(part), self.path(final)
+        self._make_folders(target.parent)
+        source.replace(target)
+        _sync_folder(target.parent)
+        if source.parent != target.parent:
+            _sync_folder(source.parent)
+
+    def publish(self, part: str, final: str) -> None:
+        source, target = self.path(part), self.path(final)
+        self._make_folders(target.parent)
+        self._link(source, target)
+
+    def truncate(self, path: str, size: int) -> None:
+        fd = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.ftruncate(fd, size)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def remove(self, path: str) -> None:
+        target = self.path(path)
+        if target.exists():
+            target.unlink(missing_ok=True)
+            _sync_folder(target.parent)
+        parent = target.parent
+        while parent != self.root and parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+            parent = parent.parent
+
+    def size(self, path: str) -> int | None:
+        try:
+            return self.path(path).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def names(self, path: str) -> list[str]:
+        folder = self.path(path) if path else self.root
+        return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
+
+    def free(self) -> int:
+        stat = os.statvfs(self.root)
+        return stat.f_bavail * stat.f_frsize
+
+    def _make_folders(self, folder: Path) -> None:
+        missing = []
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for path in reversed(missing):
+            path.mkdir(mode=0o750, exist_ok=True)
+            _sync_folder(path.parent)
+
+    def _write_temporary(self, target: Path, data: bytes, mode: int) -> Path:
+        self._make_folders(target.parent)
+        temporary = target.with_name(target.name + ".tmp")
+        with _room():
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(fd, view) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        return temporary
+
+    def _link(self, source: Path, target: Path) -> None:
+        try:
+            target.hardlink_to(source)
+        except FileExistsError:
+            source.unlink()
+            raise
+        _sync_folder(target.parent)
+        source.unlink()
+        _sync_folder(source.parent)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        if err.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("the disk is full", "free some space or let the store catch up") from err
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,74 @@
+"""Where footage goes. One contract for every store; ``tests/contracts/test_store.py`` holds all of them to it.
+
+A store is a flat set of objects named by keys (``clips/…/master``). An object is written once and whole, or not at
+all: a reader never sees half of one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dockagent.durable import Reader
+from dockagent.errors import Permanent
+
+PART_SIZE = 64 << 20  # bytes of one part of a large object; fixed, so that anyone recomputes the composite digest
+
+
+class Conflict(Permanent):
+    """The key holds other bytes already. Somebody else wrote there: an alarm, never an overwrite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Bytes to be stored: ``size`` bytes whose SHA-256 is ``sha256`` (hex).
+
+    ``open`` gives a new reader positioned at the start each time; ``part_sha256`` are the digests (hex) of the
+    consecutive :data:`PART_SIZE` parts, computed when the bytes were first read, or empty for small objects.
+    """
+
+    size: int
+    sha256: str
+    open: Callable[[], Reader]
+    part_sha256: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store says about an object that it holds.
+
+    ``proof`` says in words how the store showed that it holds these bytes (``re-read``: every byte was read back
+    from the medium and hashed; ``checksum``: the store accepted every part under its signed SHA-256). ``version``
+    and ``etag`` are the store's own marks, or empty.
+    """
+
+    key: str
+    size: int
+    sha256: str
+    proof: str
+    version: str = ""
+    etag: str = ""
+
+
+class Store(Protocol):
+    """One place for footage.
+
+    ``put`` is safe to repeat. It returns once the store has proved that it holds exactly the source's bytes, also
+    when they were there before (same bytes, same key: success). Raises :class:`Conflict` when the key holds other
+    bytes, :class:`dockagent.errors.Retryable` when another try may succeed (away, busy, full, refused credentials
+    that someone may mend), :class:`dockagent.errors.Permanent` when this object will never be taken.
+    A source whose bytes differ from its stated digest is never stored: Permanent.
+    """
+
+    url: str
+
+    def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
+        """Store ``source`` under ``key``; ``progress(n)`` is told each n more bytes that went out."""
+        ...
+
+    def stat(self, key: str) -> Stored | None:
+        """What the store holds under ``key``, without reading it all, or None. Retryable when it cannot be asked."""
+        ...
+
+    def check(self) -> Sequence[str]:
+        """What is wrong with this store, each as one line with what to do about it; empty when it can be used."""
+        ...
