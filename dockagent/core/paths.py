@@ -34,4 +34,4 @@ def safe_name(text: str, limit: int = 80) -> str:
 
 
 def _plain(byte: int) -> bool:
-    return chr(byte).isalnum() and byte < 128 or chr(byte) in "._-"
+    return (chr(byte).isalnum() and byte < 128) or chr(byte) in "._-"

@@ -21,7 +21,7 @@ def canonical(value: Any) -> bytes:
 
 
 def parse(data: bytes) -> Any:
-    """Parse UTF-8 JSON. Raises Refused for duplicate keys, floats, integers past 2^53-1, NaN, deep nesting, bad UTF-8."""
+    """Parse UTF-8 JSON. Refused: duplicate keys, floats, NaN, integers past 2^53-1, deep nesting, bad UTF-8."""
     try:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float

@@ -1,0 +1,37 @@
+"""``dockagent verify``: check a ledger or stored clips, offline."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from dockagent.evidence import report
+from dockagent.evidence.verify import read_trust, verify
+
+HELP = "check a ledger, a stored clip, or a whole store, offline"
+DESCRIPTION = """Check a ledger folder, a dock's home, a stored clip's folder, or any folder above such.
+Says separately whether the bytes are intact, the signature is good, the signer is trusted, the time is vouched for, and
+everything is there. Without --trust no signer can pass: a key found beside what it signed proves nothing."""
+EPILOG = """exit codes: 0 all good · 1 something is refuted · 3 findings a person should look at · 4 cannot tell
+(something needed is missing) · 2 wrong usage"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("verify", parents=[parent], help=HELP, description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="what to check")
+    parser.add_argument(
+        "--trust", metavar="FILE", type=Path, help="whom to believe (from `dockagent keys show --json`)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check every path; the exit code is that of the gravest answer."""
+    trust = read_trust(args.trust) if args.trust else None
+    reports = [one for path in args.paths for one in verify(path, trust)]
+    if args.json:
+        print(json.dumps(report.as_json(reports), ensure_ascii=True, indent=2))
+    else:
+        sys.stdout.write(report.as_text(reports))
+    return report.exit_code(reports)

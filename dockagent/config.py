@@ -1,0 +1,153 @@
+"""The only door to configuration: ``/etc/dockagent/dockagent.toml`` (or ``--config FILE``), the folder of profiles, and
+where the dock's home is. A key that nobody knows is an error, so that a typing mistake is not a silent default.
+"""
+
+import argparse
+import hashlib
+import os
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from dockagent.core.profile import Profile
+from dockagent.core.profile import parse as parse_profile
+from dockagent.errors import UsageError
+
+SYSTEM_CONFIG = Path("/etc/dockagent/dockagent.toml")
+SYSTEM_HOME = Path("/var/lib/dockagent")
+MIB = 1 << 20
+
+
+class Dock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[dock]``: who this dock is, and who answers for it."""
+
+    id: str = "dock"
+    site: str = ""
+    responsible: str = ""
+    home: str = ""
+
+
+class Bays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[bays]``: where cameras appear. ``folder``: a directory with one subfolder per bay. ``ports``: USB port path
+    (``1-2.3``) or ``name:<kernel name>`` to bay name; ``auto``: other USB ports are bays of their own name."""
+
+    folder: str = ""
+    udev: bool = True
+    ports: dict[str, str] = {}
+    auto: bool = True
+    settle_ms: int = 1000
+    console_wait_ms: int = 3000
+
+
+class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[store]``: the central store. Credentials may also come from the usual AWS variables."""
+
+    url: str = ""
+    endpoint: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key_file: str = ""
+    ca_file: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+
+
+class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[trust]``: PEM files of the camera makers' root certificates."""
+
+    camera_roots: tuple[str, ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[limits]``: cameras read at the same time, workers, room that the spool leaves for the ledger."""
+
+    pulls: int = 4
+    previews: int = 1
+    uplinks: int = 2
+    spool_reserve_mib: int = 256
+
+
+class Preview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[preview]``: whether to make previews, and what one may cost."""
+
+    enabled: bool = True
+    seconds: int = 120
+    memory_mib: int = 1024
+
+
+class Clock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[clock]``: whether the dock sets cameras' clocks, and from which offset on."""
+
+    set_cameras: bool = True
+    tolerance_ms: int = 1000
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration. Every key has a default that works on a machine without root."""
+
+    dock: Dock = Dock()
+    bays: Bays = Bays()
+    store: Store = Store()
+    trust: Trust = Trust()
+    limits: Limits = Limits()
+    preview: Preview = Preview()
+    clock: Clock = Clock()
+    profiles: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the configuration in force, defaults included; secrets are not in it, only their file's name."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in ``path``, else the system's, else the defaults. Raises UsageError with the key at fault."""
+    if path is None:
+        path = SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None
+    if path is None:
+        return Config()
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return msgspec.convert(raw, Config)
+    except OSError as err:
+        raise UsageError(f"cannot read the configuration {path}: {err.strerror}", "check --config") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as err:
+        raise UsageError(f"mistake in {path}: {err}", "see docs/configuration.md for every key") from err
+
+
+def of(args: argparse.Namespace) -> Config:
+    """The configuration that a command line asks for."""
+    return load(Path(args.config) if args.config else None)
+
+
+def home(args: argparse.Namespace) -> Path:
+    """Where ``keys/ ledger/ spool/ quarantine/`` lie: ``--home``, else the configuration's, else the system's place
+    when we may write there, else the user's state folder (XDG Base Directory)."""
+    chosen = args.home or of(args).dock.home
+    if chosen:
+        return Path(chosen).absolute()
+    if os.access(SYSTEM_HOME, os.W_OK):
+        return SYSTEM_HOME
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "dockagent"
+
+
+def profiles_folder(config: Config) -> Path:
+    """The folder of firmware profiles: the configured one, the installed one, or the checkout's."""
+    if config.profiles:
+        return Path(config.profiles)
+    package = Path(__file__).resolve().parent
+    installed = package / "firmware_profiles"
+    return installed if installed.is_dir() else package.parent / "firmware_profiles"
+
+
+def load_profiles(folder: Path | None) -> tuple[Profile, ...]:
+    """Every ``*.toml`` of the folder as a profile, sorted by id. Raises UsageError naming file and mistake."""
+    folder = folder or profiles_folder(Config())
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder of firmware profiles at {folder}", "set profiles = in the configuration")
+    profiles = [parse_profile(path.read_bytes(), path.name) for path in sorted(folder.glob("*.toml"))]
+    if not profiles:
+        raise UsageError(f"no firmware profile (*.toml) in {folder}", "set profiles = in the configuration")
+    return tuple(sorted(profiles, key=lambda one: one.name))

@@ -1,0 +1,155 @@
+"""A camera's certificates, checked by a policy for devices (IEEE 802.1AR), not by the one for web servers.
+
+A device certificate names a unit by its serial number, has no DNS name and no extended key usage, and may be good until
+the end of 9999. The rules of a web browser refuse it, so ours are these, in this order:
+
+1. the leaf's key is ECDSA P-256;
+2. the leaf is not a CA, and its key usage has digitalSignature and not keyCertSign;
+3. its subject has exactly one serialNumber;
+4. it is valid at the given time;
+5. a path of at most :data:`MAX_CERTIFICATES` leads to one of the given roots (RFC 5280, section 6: signatures, names,
+   validity, path length), and everyone on it but the leaf is a CA that may sign certificates.
+
+Step 5 is done by ``cryptography.x509.verification`` with extension policies of our own; what it decides is final, and
+:func:`_explain` only finds words for it. Extended key usage is not looked at: 802.1AR gives a DevID none.
+Revocation is not asked for: a dock may be offline, and an 802.1AR device has no responder.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
+
+from dockagent.core import paths
+from dockagent.errors import Refused
+
+MAX_CHAIN_BYTES = 64 << 10
+MAX_CERTIFICATES = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """The certificates of a ``chain.pem``, leaf first. Raises Refused where it is not one, or is far too big."""
+    if len(pem) > MAX_CHAIN_BYTES or pem.count(b"-----BEGIN ") > MAX_CERTIFICATES:
+        raise Refused(f"chain.pem has more than {MAX_CERTIFICATES} certificates or {MAX_CHAIN_BYTES} bytes")
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as err:
+        raise Refused(f"chain.pem holds no readable certificates: {err}") from err
+
+
+def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """Step 1. The key with which a camera signs. Raises Refused for any but ECDSA P-256."""
+    try:
+        key = leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm) as err:
+        raise Refused(f"the camera certificate's key cannot be read: {err}") from err
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Refused("the camera certificate's key is not ECDSA P-256")
+    return key
+
+
+def device_serial(leaf: x509.Certificate) -> str:
+    """Step 3. The serialNumber in the leaf's subject. Raises Refused where there is none or more than one."""
+    try:
+        named = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+    except ValueError as err:
+        raise Refused(f"the camera certificate's subject cannot be read: {err}") from err
+    if len(named) != 1 or not isinstance(named[0].value, str):
+        raise Refused("the camera certificate does not have exactly one serialNumber in its subject")
+    return named[0].value
+
+
+def trust(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], at_ms: int) -> None:
+    """Steps 1 to 5 at the time ``at_ms`` (milliseconds since 1970). Raises Refused with the reason."""
+    moment = _EPOCH + timedelta(milliseconds=at_ms)
+    leaf = chain[0]
+    signing_key(leaf)
+    _check_usage(leaf)
+    device_serial(leaf)
+    _check_validity(leaf, moment, "the camera certificate")
+    _check_path(chain, roots, moment)
+
+
+def _check_usage(leaf: x509.Certificate) -> None:
+    """Step 2."""
+    try:
+        extensions = leaf.extensions
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as err:
+        raise Refused(f"the camera certificate's extensions cannot be read: {err}") from err
+    for one in extensions:
+        if isinstance(one.value, x509.BasicConstraints) and one.value.ca:
+            raise Refused("the camera certificate is that of a CA")
+    usage = next((one.value for one in extensions if isinstance(one.value, x509.KeyUsage)), None)
+    if usage is None or not usage.digital_signature or usage.key_cert_sign:
+        raise Refused("the camera certificate's key usage is not that of a signing device (digitalSignature)")
+
+
+def _check_validity(certificate: x509.Certificate, moment: datetime, who: str) -> None:
+    """Step 4."""
+    if moment < certificate.not_valid_before_utc:
+        raise Refused(f"{who} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S}Z")
+    if moment > certificate.not_valid_after_utc:
+        raise Refused(f"{who} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S}Z")
+
+
+def _check_path(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], moment: datetime) -> None:
+    """Step 5."""
+    anyone = ExtensionPolicy.permit_all()
+    device = anyone.require_present(x509.KeyUsage, Criticality.AGNOSTIC, None)
+    issuer = anyone.require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None).require_present(
+        x509.KeyUsage, Criticality.AGNOSTIC, _may_certify
+    )
+    builder = PolicyBuilder().store(Store(list(roots))).time(moment.replace(tzinfo=None))
+    builder = builder.max_chain_depth(MAX_CERTIFICATES).extension_policies(ca_policy=issuer, ee_policy=device)
+    try:
+        builder.build_client_verifier().verify(chain[0], list(chain[1:]))
+    except VerificationError as err:
+        raise Refused(_explain(chain, roots, moment, err)) from err
+
+
+def _may_certify(policy: Policy, certificate: x509.Certificate, extension: x509.KeyUsage) -> None:
+    if not extension.key_cert_sign:
+        raise ValueError("a CA on the path may not sign certificates (no keyCertSign)")
+
+
+def _explain(
+    chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], moment: datetime, err: VerificationError
+) -> str:
+    """Words for why no path was found: the first link, from the leaf upwards, that is not as it should be."""
+    pool = [*chain[1:], *roots]
+    current = chain[0]
+    for _ in range(len(pool)):
+        issuer_name = _shown(current.issuer)
+        named = [one for one in pool if one.subject == current.issuer]
+        if not named:
+            return f"foreign root: {issuer_name} is none of the {len(roots)} roots that this dock trusts"
+        issuers = [one for one in named if _issued(one, current)]
+        if not issuers:
+            return f"{_shown(current.subject)} was not signed by the {issuer_name} that it names"
+        current = issuers[0]
+        try:
+            _check_validity(current, moment, f"the certificate of {issuer_name}")
+        except Refused as late:
+            return late.what
+        if current in roots:
+            break
+    words = str(err).partition(" (encountered")[0].rpartition("candidates exhausted: ")[2]
+    return f"the path to a trusted root breaks a rule of RFC 5280: {words}"
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _shown(name: x509.Name) -> str:
+    """A name out of a certificate, short and safe to show."""
+    return paths.to_text(name.rfc4514_string().encode("utf-8", "surrogateescape"))[:120]

@@ -1,0 +1,94 @@
+"""Custody records: an event with who, what, when, where, why and how around it, as one canonical JSON object.
+
+The field groups follow ISO/IEC 27037's and the NIST definition's questions. The bytes made here are what the dock
+signs and what becomes a leaf of the ledger; nothing re-serialises them afterwards.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dockagent.core import strict_json
+from dockagent.core.events import AnyEvent, Event
+from dockagent.core.model import State
+from dockagent.core.moment import Instant, parse_rfc3339, rfc3339
+from dockagent.errors import Refused
+
+SCHEMA = "urn:dockagent:record:1"
+POLICY = "keep"  # nothing is erased from a camera: permits do not exist yet
+_FAILURES = frozenset({"acquire.failed", "clip.failed", "session.failed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is the same in every record of one run of one dock. ``origin`` names the ledger."""
+
+    origin: str
+    dock: str
+    site: str
+    responsible: str
+    version: str
+    config_sha256: str
+
+
+def record(event: Event, index: int, at: Instant, setting: Setting, state: State) -> bytes:
+    """The payload of ledger entry ``index`` (canonical JSON, RFC 8785)."""
+    what: dict[str, Any] = msgspec.to_builtins(event)
+    kind = what.pop("type")
+    session = state.session(what.get("session", ""))
+    failed = kind in _FAILURES
+    return strict_json.canonical(
+        {
+            "schema": SCHEMA,
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{setting.origin}/{index}")),
+            "index": index,
+            "type": kind,
+            "who": {
+                "actor": "software",
+                "id": setting.dock,
+                "known_by": "record key",
+                "responsible": setting.responsible,
+            },
+            "what": what,
+            "when": {
+                "utc": rfc3339(at.utc_ms),
+                "boot": at.boot_id,
+                "mono_us": at.mono_us,
+                "clock": {"source": at.source, "uncertainty_ms": at.uncertainty_ms},
+            },
+            "where": {
+                "site": setting.site,
+                "dock": setting.dock,
+                "bay": what.get("bay") or (session.bay if session else ""),
+                "port": what.get("port") or (session.port if session else ""),
+            },
+            "why": {"purpose": "collection of footage", "policy": POLICY, "authority": setting.responsible},
+            "how": {
+                "tool": "dockagent",
+                "version": setting.version,
+                "config_sha256": setting.config_sha256,
+                "profile_sha256": session.profile_sha256 if session else "",
+            },
+            "outcome": "failure" if failed else "success",
+            "errors": [what["reason"]] if failed else [],
+            "links": _links(what),
+        }
+    )
+
+
+def _links(what: dict[str, Any]) -> dict[str, str]:
+    return {name: what[key] for name, key in (("session", "session"), ("clip", "clip_id")) if what.get(key)}
+
+
+def event_of(payload: bytes) -> tuple[Event, int]:
+    """The event that a record holds and its time (ms since 1970 UTC). Raises Refused for a record that is none."""
+    raw = strict_json.parse(payload)
+    try:
+        if raw["schema"] != SCHEMA:
+            raise Refused(f"record of an unknown schema {raw['schema']!r}; a newer dockagent wrote it")
+        event: Event = msgspec.convert({**raw["what"], "type": raw["type"]}, AnyEvent)
+        return event, parse_rfc3339(raw["when"]["utc"])
+    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as err:
+        raise Refused(f"not a custody record: {err}") from err

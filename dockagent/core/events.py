@@ -1,0 +1,225 @@
+"""Everything that can happen, one frozen value each. An event is recorded in the ledger before anyone relies on it.
+
+The ``type`` of a record is the tag of its event. Field names are part of the record's format: add, never rename.
+Failures carry ``retry``: whether the same act may succeed later without anyone's help.
+"""
+
+import msgspec
+
+from dockagent.core.inventory import Entry, Finding, Skipped
+from dockagent.core.manifest import Reading, Verdicts
+from dockagent.core.model import Camera, Receipt, Thing
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    """Base of all events."""
+
+
+class DockStarted(Event, frozen=True, tag="dock.start"):
+    version: str
+    config_sha256: str
+    after: str  # "first start", "clean stop" or "crash or power cut"
+
+
+class DockStopped(Event, frozen=True, tag="dock.stop"):
+    reason: str
+
+
+class CameraAttached(Event, frozen=True, tag="camera.attach"):
+    session: str
+    bay: str
+    port: str
+    kind: str  # folder or block
+    address: str
+    facts: dict[str, str]
+
+
+class CameraIdentified(Event, frozen=True, tag="camera.identify"):
+    session: str
+    camera: Camera
+    profile: str
+    profile_sha256: str
+    has_console: bool
+    sets_clock: bool
+    battery: int  # percent, or -1 when not known
+    charging: bool
+    findings: tuple[Finding, ...]
+
+
+class ClockMeasured(Event, frozen=True, tag="clock.camera"):
+    """The camera's clock against the dock's, before anybody sets it."""
+
+    session: str
+    camera_ms: int
+    dock_ms: int
+    offset_ms: int
+    uncertainty_ms: int
+    zone: str
+
+
+class ClockSet(Event, frozen=True, tag="clock.set"):
+    """``done``: whether it was set; it is left alone within the tolerance."""
+
+    session: str
+    done: bool
+    offset_before_ms: int
+    offset_after_ms: int
+    uncertainty_ms: int
+
+
+class InventoryTaken(Event, frozen=True, tag="camera.inventory"):
+    """The whole listing before anything is read. ``held``: item ids of entries whose bytes the dock has already,
+    with the clip that they are."""
+
+    session: str
+    entries: tuple[Entry, ...]
+    skipped: tuple[Skipped, ...]
+    findings: tuple[Finding, ...]
+    held: dict[str, str]
+    manifest: Reading | None
+    manifest_sha256: str
+
+
+class SessionFailed(Event, frozen=True, tag="session.failed"):
+    session: str
+    step: str
+    reason: str
+    retry: bool
+
+
+class Acquired(Event, frozen=True, tag="acquire"):
+    """One file read in full and at rest in the spool, re-read cold from the spool's medium with the same digest."""
+
+    session: str
+    item: str
+    clip_id: str
+    path: str
+    bytes: int
+    listed_bytes: int
+    sha256: str
+    fingerprint: str
+    chunk_root: str
+    resumed_at: int
+    read_ms: int
+
+
+class AcquireFailed(Event, frozen=True, tag="acquire.failed"):
+    """``kind``: read, gone, changed, spool-full or path."""
+
+    session: str
+    item: str
+    path: str
+    kind: str
+    reason: str
+    retry: bool
+    kept_bytes: int
+
+
+class Verified(Event, frozen=True, tag="verify"):
+    clip_id: str
+    verdicts: Verdicts
+
+
+class Previewed(Event, frozen=True, tag="derive"):
+    """Working copies made from a master. None of them is evidence of anything but their own digest."""
+
+    clip_id: str
+    parent_sha256: str
+    things: tuple[Thing, ...]
+    findings: tuple[Finding, ...]
+    tool: str
+
+
+class Admitted(Event, frozen=True, tag="admit"):
+    """The clip record is signed and the clip's place in the store is fixed."""
+
+    clip_id: str
+    prefix: str
+    record_sha256: str
+
+
+class Quarantined(Event, frozen=True, tag="quarantine"):
+    """Like :class:`Admitted`, to a place apart, because the clip's integrity is in doubt."""
+
+    clip_id: str
+    prefix: str
+    record_sha256: str
+    reason: str
+
+
+class Transferred(Event, frozen=True, tag="transfer"):
+    """The previews of a clip are in the store, before its master."""
+
+    clip_id: str
+    receipts: tuple[Receipt, ...]
+    findings: tuple[Finding, ...]
+
+
+class Delivered(Event, frozen=True, tag="receipt"):
+    """The store proved that it holds the master. ``others``: what went with it (record, manifest, chain)."""
+
+    clip_id: str
+    receipt: Receipt
+    others: tuple[Receipt, ...]
+
+
+class ClipFailed(Event, frozen=True, tag="clip.failed"):
+    clip_id: str
+    step: str
+    reason: str
+    retry: bool
+    link: bool  # the way to the store is in trouble, not this clip
+
+
+class Disposed(Event, frozen=True, tag="dispose"):
+    """The dock's own copy is gone. ``authority``: the receipt that it rests on."""
+
+    clip_id: str
+    what: str
+    authority: str
+
+
+class Released(Event, frozen=True, tag="camera.release"):
+    """``told``: how the camera was told, or why not."""
+
+    session: str
+    safe: bool
+    words: str
+    told: str
+
+
+class CameraChanged(Event, frozen=True, tag="camera.changed"):
+    """Files came or went on a card that had been listed: it is listed again."""
+
+    session: str
+
+
+class CameraDetached(Event, frozen=True, tag="camera.detach"):
+    session: str
+    clean: bool
+    left: int  # items of the inventory that had not been pulled
+
+
+AnyEvent = (
+    DockStarted
+    | DockStopped
+    | CameraAttached
+    | CameraIdentified
+    | ClockMeasured
+    | ClockSet
+    | InventoryTaken
+    | SessionFailed
+    | Acquired
+    | AcquireFailed
+    | Verified
+    | Previewed
+    | Admitted
+    | Quarantined
+    | Transferred
+    | Delivered
+    | ClipFailed
+    | Disposed
+    | Released
+    | CameraChanged
+    | CameraDetached
+)

@@ -1,0 +1,200 @@
+"""The values that events carry and the state that they add up to.
+
+Values are frozen and go into custody records as they are (JSON, whole numbers only). :class:`State` and what hangs
+below it changes only in ``core/session.py``; it is never stored: replaying the ledger makes it again.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from dockagent.core.inventory import Entry, Finding, Skipped
+from dockagent.core.manifest import Reading, Verdicts
+
+CHUNK = 1 << 20  # bytes of one leaf of a clip's chunk tree
+
+
+class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who a camera is. ``id`` names it in keys and records: its serial, or ``unidentified``.
+
+    ``known_by`` says how far to trust that: ``proof`` (it signed our nonce), ``certificate``, ``console``, ``card``
+    (a file on it says so), ``usb`` or ``nothing``.
+    """
+
+    id: str
+    serial: str
+    maker: str
+    model: str
+    firmware: str
+    known_by: str
+
+
+class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One object beside a master: its name below the clip's folder, bytes, and SHA-256 (hex)."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The store's word that it holds an object, as :class:`dockagent.stores.Stored` gave it."""
+
+    store: str
+    key: str
+    bytes: int
+    sha256: str
+    proof: str
+    version: str
+    etag: str
+
+
+class SessionPhase(StrEnum):
+    """Where a camera's stay in a bay stands. The table of moves is in ``core/session.py``."""
+
+    ATTACHED = "attached"
+    IDENTIFIED = "identified"
+    LISTED = "listed"
+    RELEASED = "released"
+    REFUSED = "refused"
+
+
+class ClipPhase(StrEnum):
+    """Where a clip stands, from its bytes at rest in the spool to the spool's room being free again."""
+
+    ACQUIRED = "acquired"
+    VERIFIED = "verified"
+    PREVIEWED = "previewed"
+    ADMITTED = "admitted"
+    SHOWN = "shown"
+    DELIVERED = "delivered"
+    DONE = "done"
+
+
+UNDELIVERED = frozenset(ClipPhase) - {ClipPhase.DELIVERED, ClipPhase.DONE}
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What stands in the way of something, how often it was tried, and when to try again (ms since 1970 UTC)."""
+
+    reason: str = ""
+    attempts: int = 0
+    retry_ms: int = 0
+    final: bool = False
+
+    def due(self, now_ms: int) -> bool:
+        """Whether to try now. A wait longer than any we order means that the clock was stepped back: try."""
+        return not self.final and not 0 < self.retry_ms - now_ms <= LONGEST_WAIT_MS
+
+
+LONGEST_WAIT_MS = 3_600_000
+RELISTS = 3  # how often a card that changes under us is listed again before its files are taken as they are
+
+
+@dataclass(slots=True)
+class Item:
+    """One file of a session's inventory that is to be pulled."""
+
+    entry: Entry
+    clip_id: str = ""
+    trouble: Trouble = field(default_factory=Trouble)
+
+
+@dataclass(slots=True)
+class Session:
+    """One stay of one camera in one bay."""
+
+    id: str
+    bay: str
+    port: str
+    address: str
+    attached_ms: int
+    phase: SessionPhase = SessionPhase.ATTACHED
+    camera: Camera | None = None
+    profile: str = ""
+    profile_sha256: str = ""
+    battery: int = -1
+    has_console: bool = False
+    clock_read: bool = False
+    clock_set: bool = False
+    offset_ms: int | None = None
+    manifest_sha256: str = ""
+    items: dict[str, Item] = field(default_factory=dict)
+    to_pull: dict[str, None] = field(default_factory=dict)
+    undelivered: set[str] = field(default_factory=set)
+    skipped: tuple[Skipped, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    relists: int = 0
+    trouble: Trouble = field(default_factory=Trouble)
+    safe: bool = False
+    told: str = ""
+
+    @property
+    def failed(self) -> list[Item]:
+        """Items that will not be tried again in this session."""
+        return [item for item in self.items.values() if item.trouble.final]
+
+
+@dataclass(slots=True)
+class Clip:
+    """One file whose bytes the dock has read in full. It outlives its session."""
+
+    id: str
+    camera: str
+    session: str
+    path: str
+    role: str
+    recording: str
+    belongs_to: str
+    mtime_ms: int
+    bytes: int
+    sha256: str
+    fingerprint: str
+    chunk_root: str
+    acquired_ms: int
+    profile: str = ""
+    aliases: list[str] = field(default_factory=list)
+    manifest_sha256: str = ""
+    phase: ClipPhase = ClipPhase.ACQUIRED
+    verdicts: Verdicts | None = None
+    quarantine: str = ""
+    prefix: str = ""
+    record_sha256: str = ""
+    preview: tuple[Thing, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    receipt: Receipt | None = None
+    trouble: Trouble = field(default_factory=Trouble)
+
+
+@dataclass(slots=True)
+class Uplink:
+    """The way to the store. While it is in trouble nobody queues up at it."""
+
+    trouble: Trouble = field(default_factory=Trouble)
+
+
+@dataclass(slots=True)
+class State:
+    """All that the dock believes: the sum of the ledger's events.
+
+    ``queues`` holds, for each phase, the ids of the clips in it, in the order in which they came to it; ``known`` maps
+    a camera and an item id (path and size on it) to the clips acquired under it; ``manifests`` maps a camera to the
+    highest manifest sequence seen; ``readings`` holds, by digest, the manifests that clips still wait to be judged by.
+    """
+
+    dock: str = ""
+    running: bool = False
+    sessions: dict[str, Session] = field(default_factory=dict)
+    clips: dict[str, Clip] = field(default_factory=dict)
+    queues: dict[ClipPhase, dict[str, None]] = field(default_factory=lambda: {phase: {} for phase in ClipPhase})
+    known: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    manifests: dict[str, int] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    uplink: Uplink = field(default_factory=Uplink)
+    spool: Trouble = field(default_factory=Trouble)
+
+    def session(self, session_id: str) -> Session | None:
+        """The session with this id, if its camera is still in its bay."""
+        return next((one for one in self.sessions.values() if one.id == session_id), None)

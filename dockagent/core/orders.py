@@ -1,0 +1,201 @@
+"""What to do next, read from the state alone: so start-up is "replay, then ask for orders", with no recovery code.
+
+Every order may be carried out twice. An order names what it is about, never how far it came.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from dockagent.core.model import ClipPhase, Session, SessionPhase, State
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """``lane`` names the worker that carries it out; one lane carries out one order at a time."""
+
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class BayOrder(Order):
+    """An order about the camera in a bay. Its lane is ``bay:<bay>``."""
+
+    session: str
+    bay: str
+
+
+class Identify(BayOrder):
+    """Find out which camera it is and how it speaks."""
+
+
+class ReadClock(BayOrder):
+    """Measure the camera's clock, before anybody sets it."""
+
+
+class SetClock(BayOrder):
+    """Set the camera's clock; its offset is in the ledger already."""
+
+
+class TakeInventory(BayOrder):
+    """List the card and read its manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull(BayOrder):
+    """Bring one file's bytes to rest in the spool."""
+
+    item: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release(BayOrder):
+    """Say whether the camera may be taken."""
+
+    safe: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOrder(Order):
+    """An order about a clip that the dock holds."""
+
+    clip: str
+
+
+class Verify(ClipOrder):
+    """Judge a clip by its camera's manifest."""
+
+
+class MakePreview(ClipOrder):
+    """Make the working copies that people look at."""
+
+
+class Admit(ClipOrder):
+    """Sign the clip record and fix the clip's place."""
+
+
+class SendPreview(ClipOrder):
+    """Put the previews into the store."""
+
+
+class SendMaster(ClipOrder):
+    """Put manifest, record and master into the store."""
+
+
+class Dispose(ClipOrder):
+    """Free the spool of a clip that the store has proved to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``pulls``: cameras read at the same time; ``previews``, ``uplinks``: workers of those lanes."""
+
+    pulls: int = 4
+    previews: int = 1
+    uplinks: int = 1
+    desks: int = 1
+
+
+# For each phase of a clip: the kind of order that moves it on, and the lane for it, best first within a lane.
+_CLIP_WORK: tuple[tuple[ClipPhase, type[ClipOrder], str], ...] = (
+    (ClipPhase.DELIVERED, Dispose, "desk"),
+    (ClipPhase.ACQUIRED, Verify, "desk"),
+    (ClipPhase.PREVIEWED, Admit, "desk"),
+    (ClipPhase.VERIFIED, MakePreview, "preview"),
+    (ClipPhase.ADMITTED, SendPreview, "uplink"),
+    (ClipPhase.SHOWN, SendMaster, "uplink"),
+)
+
+
+def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -> list[Order]:
+    """New orders that may start now, given those under way. At most one for each free lane."""
+    lanes = {order.lane for order in busy}
+    found: list[Order] = []
+    for session in _in_turn(state):
+        lane = f"bay:{session.bay}"
+        if lane in lanes:
+            continue
+        order = _bay_order(state, session, lane, now_ms, [*busy, *found], limits)
+        if order is not None:
+            found.append(order)
+    found.extend(_clip_orders(state, now_ms, busy, limits))
+    return found
+
+
+def _in_turn(state: State) -> list[Session]:
+    """Sessions, the one with the fewest bytes pulled so far first: a full card does not starve a small one."""
+    return sorted(
+        state.sessions.values(), key=lambda one: (len(one.items) - len(one.to_pull), one.attached_ms, one.bay)
+    )
+
+
+def _bay_order(
+    state: State, session: Session, lane: str, now_ms: int, busy: Collection[Order], limits: Limits
+) -> Order | None:
+    if not session.trouble.due(now_ms) or session.phase in (SessionPhase.REFUSED, SessionPhase.RELEASED):
+        return None
+    if session.phase is SessionPhase.ATTACHED:
+        return Identify(lane, session.id, session.bay)
+    if session.phase is SessionPhase.IDENTIFIED:
+        if not session.clock_read:
+            return ReadClock(lane, session.id, session.bay)
+        kind = TakeInventory if session.clock_set else SetClock
+        return kind(lane, session.id, session.bay)
+    if session.to_pull:
+        return _pull(state, session, lane, now_ms, busy, limits)
+    return None if session.undelivered else _release(session, lane)
+
+
+def _pull(
+    state: State, session: Session, lane: str, now_ms: int, busy: Collection[Order], limits: Limits
+) -> Order | None:
+    pulls = [order for order in busy if isinstance(order, Pull)]
+    if len(pulls) >= limits.pulls or not state.spool.due(now_ms):
+        return None
+    taken = {order.item for order in pulls}
+    for item_id in session.to_pull:
+        if item_id not in taken and session.items[item_id].trouble.due(now_ms):
+            return Pull(lane, session.id, session.bay, item_id)
+    return None
+
+
+def _release(session: Session, lane: str) -> Order:
+    failed = session.failed
+    if failed:
+        words = f"{len(failed)} of {len(session.items)} files could not be read; keep the camera"
+        return Release(lane, session.id, session.bay, False, words)
+    return Release(lane, session.id, session.bay, True, f"all {len(session.items)} files delivered")
+
+
+def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -> Iterator[Order]:
+    workers = {"desk": limits.desks, "preview": limits.previews, "uplink": limits.uplinks}
+    at_work = {order.clip for order in busy if isinstance(order, ClipOrder)}
+    taken = {order.lane for order in busy}
+    free = {
+        kind: [f"{kind}:{n}" for n in range(count) if f"{kind}:{n}" not in taken] for kind, count in workers.items()
+    }
+    if not state.uplink.trouble.due(now_ms):
+        free["uplink"] = []
+    for phase, kind, lane in _CLIP_WORK:
+        for clip_id in _due(state, phase, now_ms, at_work, len(free[lane])):
+            yield kind(free[lane].pop(0), clip_id)
+
+
+def _due(state: State, phase: ClipPhase, now_ms: int, at_work: set[str], most: int) -> list[str]:
+    found: list[str] = []
+    for clip_id in state.queues[phase]:
+        if len(found) >= most:
+            break
+        if clip_id not in at_work and state.clips[clip_id].trouble.due(now_ms):
+            found.append(clip_id)
+    return found
+
+
+def stuck(state: State, tries: int) -> bool:
+    """Whether everything that is left has been tried ``tries`` times or for the last time: ``ingest`` ends there."""
+    return all(
+        clip.trouble.final or clip.trouble.attempts >= tries or state.uplink.trouble.attempts >= tries
+        for phase, queue in state.queues.items()
+        if phase is not ClipPhase.DONE
+        for clip in (state.clips[clip_id] for clip_id in queue)
+    )

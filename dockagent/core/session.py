@@ -1,0 +1,352 @@
+"""The two state tables, and :func:`advance`, which is the only thing that changes a :class:`State`.
+
+``advance`` refuses before it changes anything, so an event that was refused has left no trace. Recording comes
+between: the dock records an event, then believes it; if the record cannot be made the dock stops and replays.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from dockagent.core import events as ev
+from dockagent.core import plan
+from dockagent.core.inventory import Finding
+from dockagent.core.model import RELISTS, UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State, Trouble
+from dockagent.errors import Refused
+
+S, C = SessionPhase, ClipPhase
+
+# Which events a session may see in each phase. Failures and detaching are possible at any time.
+SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
+    ev.CameraIdentified: frozenset({S.ATTACHED}),  # -> identified
+    ev.ClockMeasured: frozenset({S.IDENTIFIED}),
+    ev.ClockSet: frozenset({S.IDENTIFIED}),
+    ev.InventoryTaken: frozenset({S.IDENTIFIED}),  # -> listed
+    ev.Acquired: frozenset({S.LISTED}),
+    ev.AcquireFailed: frozenset({S.LISTED}),  # -> identified, to list again, when the card changed under us
+    ev.CameraChanged: frozenset({S.LISTED, S.RELEASED}),  # -> identified
+    ev.Released: frozenset({S.LISTED}),  # -> released
+}
+
+# From which phase each event takes a clip. Where it leads depends on the clip: see the functions below.
+CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
+    ev.Verified: C.ACQUIRED,
+    ev.Previewed: C.VERIFIED,
+    ev.Admitted: C.PREVIEWED,
+    ev.Quarantined: C.PREVIEWED,
+    ev.Transferred: C.ADMITTED,
+    ev.Delivered: C.SHOWN,
+    ev.Disposed: C.DELIVERED,
+}
+
+ITEM_TRIES = 5
+
+
+def advance(state: State, event: ev.Event, at_ms: int) -> None:
+    """Take one event into ``state``; ``at_ms`` is the time of its record. Raises Refused for an impossible one."""
+    _check_session_table(state, event)
+    _check_clip_table(state, event)
+    _EFFECTS[type(event)](state, event, at_ms)
+
+
+def _check_session_table(state: State, event: Any) -> None:
+    phases = SESSION_TABLE.get(type(event))
+    if phases is None:
+        return
+    session = state.session(event.session)
+    if session is None or session.phase not in phases:
+        found = session.phase if session else "over"
+        raise Refused(f"event {type(event).__name__} cannot happen in session {event.session}, which is {found}")
+    item = session.items.get(getattr(event, "item", ""))
+    if isinstance(event, ev.Acquired | ev.AcquireFailed) and item is None:
+        raise Refused(f"session {session.id} has no file {event.path} in its inventory")
+
+
+def _check_clip_table(state: State, event: Any) -> None:
+    phase = CLIP_TABLE.get(type(event))
+    if phase is None:
+        return
+    clip = state.clips.get(event.clip_id)
+    if clip is None or clip.phase is not phase:
+        found = clip.phase if clip else "unknown"
+        raise Refused(f"event {type(event).__name__} cannot happen to clip {event.clip_id}, which is {found}")
+    if isinstance(event, ev.Delivered) and (event.receipt.sha256, event.receipt.bytes) != (clip.sha256, clip.bytes):
+        raise Refused(f"the store's receipt for clip {clip.id} names other bytes than those read from the camera")
+    if isinstance(event, ev.Admitted | ev.Quarantined) and isinstance(event, ev.Quarantined) != bool(clip.quarantine):
+        raise Refused(f"clip {clip.id} was judged one way and is admitted the other")
+
+
+def _move(state: State, clip: Clip, phase: ClipPhase) -> None:
+    state.queues[clip.phase].pop(clip.id, None)
+    state.queues[phase][clip.id] = None
+    clip.phase = phase
+    clip.trouble = Trouble()
+    if phase not in UNDELIVERED:
+        for session in state.sessions.values():
+            session.undelivered.discard(clip.id)
+
+
+def _dock_started(state: State, event: ev.DockStarted, at_ms: int) -> None:
+    state.running = True
+    state.sessions.clear()
+    state.uplink.trouble = Trouble()
+    for queue in state.queues.values():
+        for clip_id in queue:
+            state.clips[clip_id].trouble = Trouble()
+
+
+def _dock_stopped(state: State, event: ev.DockStopped, at_ms: int) -> None:
+    state.running = False
+
+
+def _attached(state: State, event: ev.CameraAttached, at_ms: int) -> None:
+    if event.bay in state.sessions:
+        raise Refused(f"bay {event.bay} holds a camera already")
+    state.sessions[event.bay] = Session(event.session, event.bay, event.port, event.address, at_ms)
+
+
+def _identified(state: State, event: ev.CameraIdentified, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.phase = S.IDENTIFIED
+    session.camera = event.camera
+    session.profile, session.profile_sha256 = event.profile, event.profile_sha256
+    session.has_console = event.has_console
+    session.clock_read = not event.has_console
+    session.clock_set = not (event.has_console and event.sets_clock)
+    session.battery = event.battery
+    session.findings.extend(event.findings)
+    session.trouble = Trouble()
+
+
+def _clock_measured(state: State, event: ev.ClockMeasured, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.clock_read, session.offset_ms = True, event.offset_ms
+    session.trouble = Trouble()
+
+
+def _clock_set(state: State, event: ev.ClockSet, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.clock_set = True
+    session.trouble = Trouble()
+
+
+def _inventory(state: State, event: ev.InventoryTaken, at_ms: int) -> None:
+    session = _session(state, event.session)
+    camera = _camera_id(session)
+    session.phase = S.LISTED
+    session.items = {}
+    session.to_pull = {}
+    for entry in event.entries:
+        item_id = plan.item_id(camera, entry.path, entry.bytes)
+        item = Item(entry, event.held.get(item_id, ""))
+        session.items[item_id] = item
+        if not item.clip_id:
+            session.to_pull[item_id] = None
+        elif state.clips[item.clip_id].phase in UNDELIVERED:
+            session.undelivered.add(item.clip_id)
+    session.skipped = event.skipped
+    session.findings.extend(event.findings)
+    session.manifest_sha256 = event.manifest_sha256
+    _forget_readings(state)
+    if event.manifest is not None:
+        state.readings[event.manifest_sha256] = event.manifest
+    if event.manifest is not None and event.manifest.manifest is not None:
+        seen = state.manifests.get(camera, -1)
+        state.manifests[camera] = max(seen, event.manifest.manifest.sequence)
+    session.trouble = Trouble()
+
+
+def _forget_readings(state: State) -> None:
+    """Keep the manifests of cameras that are here, and of clips that nobody has judged yet."""
+    needed = {session.manifest_sha256 for session in state.sessions.values()}
+    needed |= {state.clips[clip_id].manifest_sha256 for clip_id in state.queues[C.ACQUIRED]}
+    state.readings = {digest: reading for digest, reading in state.readings.items() if digest in needed}
+
+
+def _session_failed(state: State, event: ev.SessionFailed, at_ms: int) -> None:
+    session = state.session(event.session)
+    if session is None:
+        return
+    if event.step in ("read-clock", "set-clock") and not event.retry:
+        session.clock_read = session.clock_set = True
+        session.findings.append(Finding("clock", event.reason, "warning"))
+        return
+    _try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=30_000)
+    if not event.retry:
+        session.phase = S.REFUSED
+
+
+def _acquired(state: State, event: ev.Acquired, at_ms: int) -> None:
+    session = _session(state, event.session)
+    item = session.items[event.item]
+    item.clip_id, item.trouble = event.clip_id, Trouble()
+    session.to_pull.pop(event.item, None)
+    state.spool = Trouble()
+    ids = state.known.setdefault(_camera_id(session), {}).setdefault(event.item, [])
+    if event.clip_id not in ids:
+        ids.append(event.clip_id)
+    clip = state.clips.get(event.clip_id)
+    if clip is None:
+        clip = _new_clip(session, item, event, at_ms)
+        state.clips[clip.id] = clip
+        state.queues[clip.phase][clip.id] = None
+    elif event.path != clip.path and event.path not in clip.aliases:
+        clip.aliases.append(event.path)
+    if clip.phase in UNDELIVERED:
+        session.undelivered.add(clip.id)
+
+
+def _new_clip(session: Session, item: Item, event: ev.Acquired, at_ms: int) -> Clip:
+    return Clip(
+        id=event.clip_id,
+        camera=_camera_id(session),
+        session=session.id,
+        path=event.path,
+        role=item.entry.role,
+        recording=item.entry.recording,
+        belongs_to=item.entry.belongs_to,
+        mtime_ms=item.entry.mtime_ms,
+        bytes=event.bytes,
+        sha256=event.sha256,
+        fingerprint=event.fingerprint,
+        chunk_root=event.chunk_root,
+        acquired_ms=at_ms,
+        profile=session.profile,
+        manifest_sha256=session.manifest_sha256,
+    )
+
+
+def _acquire_failed(state: State, event: ev.AcquireFailed, at_ms: int) -> None:
+    session = _session(state, event.session)
+    item = session.items[event.item]
+    if event.kind == "spool-full":
+        _try_again(state.spool, event.reason, at_ms, "spool", first_ms=5000, longest_ms=30_000)
+        return
+    _try_again(item.trouble, event.reason, at_ms, event.item, longest_ms=30_000)
+    if event.kind == "changed" and session.relists < RELISTS:
+        session.relists += 1
+        session.phase = S.IDENTIFIED
+        return
+    session.to_pull.pop(event.item, None)
+    if event.retry and item.trouble.attempts < ITEM_TRIES:
+        session.to_pull[event.item] = None
+    else:
+        item.trouble.final = True
+
+
+def _verified(state: State, event: ev.Verified, at_ms: int) -> None:
+    clip = state.clips[event.clip_id]
+    clip.verdicts, clip.quarantine = event.verdicts, event.verdicts.quarantine_reason
+    _move(state, clip, C.VERIFIED if wants_preview(clip) else C.PREVIEWED)
+
+
+def wants_preview(clip: Clip) -> bool:
+    """Footage has previews made; so has a camera's own proxy whose clip is not there. Other files are what they are."""
+    return clip.bytes > 0 and (clip.role == "footage" or (clip.role == "proxy" and not clip.belongs_to))
+
+
+def _previewed(state: State, event: ev.Previewed, at_ms: int) -> None:
+    clip = state.clips[event.clip_id]
+    clip.preview = event.things
+    clip.findings.extend(event.findings)
+    _move(state, clip, C.PREVIEWED)
+
+
+def _admitted(state: State, event: ev.Admitted | ev.Quarantined, at_ms: int) -> None:
+    clip = state.clips[event.clip_id]
+    clip.prefix, clip.record_sha256 = event.prefix, event.record_sha256
+    _move(state, clip, C.ADMITTED if clip.preview else C.SHOWN)
+
+
+def _transferred(state: State, event: ev.Transferred, at_ms: int) -> None:
+    clip = state.clips[event.clip_id]
+    clip.findings.extend(event.findings)
+    state.uplink.trouble = Trouble()
+    _move(state, clip, C.SHOWN)
+
+
+def _delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
+    clip = state.clips[event.clip_id]
+    clip.receipt = event.receipt
+    state.uplink.trouble = Trouble()
+    _move(state, clip, C.DONE if clip.quarantine else C.DELIVERED)
+
+
+def _clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
+    clip = state.clips[event.clip_id]
+    if event.step == "preview" and clip.phase is C.VERIFIED:
+        clip.findings.append(Finding("preview", event.reason, "warning"))
+        _move(state, clip, C.PREVIEWED)
+        return
+    if event.link:
+        _try_again(state.uplink.trouble, event.reason, at_ms, "uplink")
+    _try_again(clip.trouble, event.reason, at_ms, clip.id)
+    clip.trouble.final = not event.retry
+    state.queues[clip.phase].pop(clip.id, None)
+    state.queues[clip.phase][clip.id] = None
+
+
+def _disposed(state: State, event: ev.Disposed, at_ms: int) -> None:
+    _move(state, state.clips[event.clip_id], C.DONE)
+    state.spool = Trouble()
+
+
+def _released(state: State, event: ev.Released, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.phase, session.safe, session.told = S.RELEASED, event.safe, event.told
+
+
+def _changed(state: State, event: ev.CameraChanged, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.phase, session.safe, session.relists = S.IDENTIFIED, False, 0
+
+
+def _detached(state: State, event: ev.CameraDetached, at_ms: int) -> None:
+    session = state.session(event.session)
+    if session is not None:
+        del state.sessions[session.bay]
+
+
+def _try_again(
+    trouble: Trouble, reason: str, at_ms: int, key: str, first_ms: int = 1000, longest_ms: int = 300_000
+) -> None:
+    trouble.reason = reason
+    trouble.attempts += 1
+    trouble.retry_ms = at_ms + plan.backoff_ms(trouble.attempts, key, first_ms, longest_ms)
+
+
+def _session(state: State, session_id: str) -> Session:
+    session = state.session(session_id)
+    if session is None:
+        raise Refused(f"session {session_id} is over")
+    return session
+
+
+def _camera_id(session: Session) -> str:
+    if session.camera is None:
+        raise Refused(f"session {session.id} has no identified camera")
+    return session.camera.id
+
+
+_EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
+    ev.DockStarted: _dock_started,
+    ev.DockStopped: _dock_stopped,
+    ev.CameraAttached: _attached,
+    ev.CameraIdentified: _identified,
+    ev.ClockMeasured: _clock_measured,
+    ev.ClockSet: _clock_set,
+    ev.InventoryTaken: _inventory,
+    ev.SessionFailed: _session_failed,
+    ev.Acquired: _acquired,
+    ev.AcquireFailed: _acquire_failed,
+    ev.Verified: _verified,
+    ev.Previewed: _previewed,
+    ev.Admitted: _admitted,
+    ev.Quarantined: _admitted,
+    ev.Transferred: _transferred,
+    ev.Delivered: _delivered,
+    ev.ClipFailed: _clip_failed,
+    ev.Disposed: _disposed,
+    ev.Released: _released,
+    ev.CameraChanged: _changed,
+    ev.CameraDetached: _detached,
+}

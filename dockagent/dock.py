@@ -1,0 +1,196 @@
+"""The one loop that owns all state. Decide, record, act.
+
+An event is recorded in the ledger, then believed, then orders follow from what is believed. Nothing here touches a
+camera, a file or a network: steps do, in worker threads, and come back through the inbox.
+"""
+
+import logging
+import queue
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from dockagent.core import custody
+from dockagent.core import events as ev
+from dockagent.core.model import SessionPhase, State
+from dockagent.core.moment import Instant, rfc3339
+from dockagent.core.narrate import tell
+from dockagent.core.orders import Limits, Order, orders
+from dockagent.core.session import advance
+from dockagent.errors import Refused
+from dockagent.ledger.log import Ledger
+from dockagent.steps import task
+from dockagent.steps.detect import Sighting
+from dockagent.steps.world import World
+from dockagent.workers import Done, Task
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY = 256  # records; also whenever there is nothing else to do
+
+
+class Crew(Protocol):
+    """Whoever carries orders out: :class:`dockagent.workers.Workers`, or a simulation."""
+
+    def start(self, order: Order, task: Task) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask the loop to end after what is in the inbox."""
+
+    reason: str
+
+
+Message = Sighting | Done | Stop
+
+
+class Dock:
+    """All state of one dock, and the only writer of its ledger. ``post`` may be called from any thread; everything
+    else belongs to the thread that runs :meth:`turn`."""
+
+    def __init__(self, world: World, ledger: Ledger, setting: custody.Setting, limits: Limits) -> None:
+        self.state = State(dock=setting.dock)
+        self.stopping = ""
+        self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._world, self._ledger, self._setting, self._limits = world, ledger, setting, limits
+        self._busy: set[Order] = set()
+        self._arriving: dict[str, Sighting] = {}
+        self._leaving: set[str] = set()
+        self._changed: set[str] = set()
+
+    def post(self, message: Message) -> None:
+        """Hand in something that happened."""
+        self.inbox.put(message)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way and nothing waits to be heard."""
+        return not self._busy and self.inbox.empty()
+
+    @property
+    def busy(self) -> frozenset[Order]:
+        """The orders under way."""
+        return frozenset(self._busy)
+
+    def start(self) -> None:
+        """Replay the ledger, so that what was known is known again, and record the start."""
+        for payload in self._ledger.payloads():
+            event, at_ms = custody.event_of(payload)
+            advance(self.state, event, at_ms)
+        after = "first start" if not self._ledger.size else "crash or power cut" if self.state.running else "clean stop"
+        self._record([ev.DockStarted(self._setting.version, self._setting.config_sha256, after)])
+
+    def turn(self, crew: Crew, timeout_s: float) -> None:
+        """Hear what happened (waiting up to ``timeout_s``), record it, and give the orders that follow."""
+        heard = self._hear(self._take(timeout_s))
+        self._record([*heard, *self._bays()])
+        if not self.stopping:
+            self._act(crew)
+        if self.idle:
+            self._ledger.checkpoint()
+
+    def stop(self) -> None:
+        """Record the stop. Whoever calls has ended the workers."""
+        self._record([ev.DockStopped(self.stopping or "asked to stop")])
+        self._ledger.checkpoint()
+
+    def _take(self, timeout_s: float) -> list[Message]:
+        messages: list[Message] = []
+        try:
+            messages.append(self.inbox.get(timeout=timeout_s) if timeout_s else self.inbox.get_nowait())
+            while True:
+                messages.append(self.inbox.get_nowait())
+        except queue.Empty:
+            return messages
+
+    def _hear(self, messages: Iterable[Message]) -> list[ev.Event]:
+        found: list[ev.Event] = []
+        for message in messages:
+            if isinstance(message, Done):
+                self._busy.discard(message.order)
+                found.extend(message.events)
+            elif isinstance(message, Stop):
+                self.stopping = message.reason
+            elif message.action == "appeared":
+                self._arriving[message.bay] = message
+            elif message.action == "gone":
+                self._arriving.pop(message.bay, None)
+                self._leaving.add(message.bay)
+            else:
+                self._changed.add(message.bay)
+        return found
+
+    def _bays(self) -> list[ev.Event]:
+        """Comings and goings, for bays whose worker is free: what it was doing has been recorded by then."""
+        at_work = {order.lane for order in self._busy}
+        found: list[ev.Event] = []
+        for bay in sorted(bay for bay in self._leaving if f"bay:{bay}" not in at_work):
+            found.extend(self._left(bay))
+        for bay in sorted(bay for bay in self._arriving if f"bay:{bay}" not in at_work and bay not in self._leaving):
+            found.extend(self._arrived(self._arriving.pop(bay)))
+        for bay in sorted(bay for bay in self._changed if f"bay:{bay}" not in at_work):
+            found.extend(self._card_changed(bay))
+        return found
+
+    def _left(self, bay: str) -> list[ev.Event]:
+        self._leaving.discard(bay)
+        self._changed.discard(bay)
+        session = self.state.sessions.get(bay)
+        if session is None:
+            return []
+        clean = session.phase is SessionPhase.RELEASED and session.safe
+        return [ev.CameraDetached(session.id, clean, len(session.to_pull) + len(session.failed))]
+
+    def _arrived(self, sighting: Sighting) -> list[ev.Event]:
+        found = self._left(sighting.bay)
+        now = self._world.clock.now()
+        session = f"{rfc3339(now.utc_ms)}/{sighting.bay}"
+        found.append(
+            ev.CameraAttached(
+                session, sighting.bay, sighting.port, sighting.kind, sighting.address, dict(sighting.facts)
+            )
+        )
+        return found
+
+    def _card_changed(self, bay: str) -> list[ev.Event]:
+        session = self.state.sessions.get(bay)
+        if session is None or session.phase not in (SessionPhase.LISTED, SessionPhase.RELEASED):
+            if session is None or session.phase is SessionPhase.REFUSED:
+                self._changed.discard(bay)
+            return []
+        self._changed.discard(bay)
+        return [ev.CameraChanged(session.id)]
+
+    def _record(self, found: Iterable[ev.Event]) -> None:
+        """Into the ledger with one sync, then believed by everyone. An event that the tables refuse is only logged."""
+        payloads: list[bytes] = []
+        for event in found:
+            at = self._world.clock.now()
+            payload = custody.record(event, self._ledger.size + len(payloads), at, self._setting, self.state)
+            if self._believe(event, at):
+                payloads.append(payload)
+        if payloads:
+            self._ledger.append(payloads)
+            if self._ledger.size % CHECKPOINT_EVERY < len(payloads):
+                self._ledger.checkpoint()
+
+    def _believe(self, event: ev.Event, at: Instant) -> bool:
+        line = tell(event, self.state)
+        try:
+            advance(self.state, event, at.utc_ms)
+        except Refused as err:
+            log.warning("not recorded: %s", err)
+            return False
+        log.info("%s", line)
+        return True
+
+    def _act(self, crew: Crew) -> None:
+        for order in orders(self.state, self._world.clock.now().utc_ms, self._busy, self._limits):
+            self._busy.add(order)
+            crew.start(order, task(order, self.state, self._world))
+
+
+def holds(state: State) -> Callable[[str], bool]:
+    """The look-up that :class:`World` hands to steps: whether this clip needs no bytes any more."""
+    return lambda clip_id: clip_id in state.clips

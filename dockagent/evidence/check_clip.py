@@ -1,0 +1,198 @@
+"""Check a stored clip: every object against the dock's signed clip record. Pure over bytes, readers and keys.
+
+A clip record is an in-toto Statement v1 in a DSSE envelope, ``predicateType`` ``urn:dockagent:clip-record:1``. Its
+subjects name the objects of the clip's folder with their SHA-256; its predicate tells size and chunk root of the master
+and what the dock found about the camera's own signature when it took the clip in.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from dockagent.core import dsse, merkle, strict_json
+from dockagent.errors import Refused
+from dockagent.evidence.keyring import NO_TIME, Keyring, judge
+from dockagent.evidence.report import ASPECTS, Report, Verdict
+from dockagent.ledger.entries import Readable
+
+CLIP_RECORD = "urn:dockagent:clip-record:1"
+CHUNK = 1 << 20  # bytes of one leaf of the chunk tree
+MASTER, RECORD_FILE, RECEIPT_FILE, MANIFEST_FILE = "master", "record.json", "receipt.json", "manifest.dsse.json"
+
+Open = Callable[[], AbstractContextManager[Readable]]
+"""Opens one object for reading from its start."""
+
+_WORDS = frozenset(("pass", "fail", "unknown", "unsigned"))
+_NO_SIGNER = Verdict("unknown", "nobody's good signature is on it")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipRecord:
+    """What a clip record says. ``subjects``: SHA-256 (hex) by object name. ``size``: bytes of the master.
+    ``chunk_root``: RFC 6962 root (hex) over its 1 MiB chunks. ``verdicts``: the dock's words about the camera."""
+
+    subjects: Mapping[str, str]
+    size: int
+    chunk_root: str
+    camera: str
+    clip_id: str
+    verdicts: Mapping[str, str]
+
+
+def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open], keyring: Keyring) -> Report:
+    """What can be said about a clip's folder called ``name`` with ``record.json`` = ``record`` and ``objects`` (all
+    other files, by name relative to the folder). ``path`` is only for the report."""
+    # 1. Who signed the record.
+    try:
+        envelope = dsse.parse(record)
+    except Refused as err:
+        return _unreadable(path, Verdict("fail", f"the record cannot be read: {err.what}"), _NO_SIGNER)
+    signature, signer, _ = judge(envelope, keyring)
+    # 2. What it says.
+    try:
+        said = _parse(envelope)
+    except Refused as err:
+        return _unreadable(path, signature, signer, f"the record does not tell: {err.what}")
+    # 3. Every object that it names, byte by byte; the master's size and chunks too.
+    missing = sorted(set(said.subjects) - set(objects))
+    stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE})
+    verdicts = {
+        "intact": _intact(said, objects),
+        "signature": signature,
+        "signer": signer,
+        "time": NO_TIME,
+        "complete": _complete(said, missing, stray),
+    }
+    findings = [f"{one!r} lies in the folder, but the record does not name it" for one in stray]
+    findings += [f"the dock itself found: {aspect} {word}" for aspect, word in said.verdicts.items() if word == "fail"]
+    if name != said.clip_id:
+        findings.append(f"the folder is called {name!r}, but the record is of clip {said.clip_id!r}")
+    return Report("clip", path, verdicts, tuple(findings), tuple(_facts(said, objects)))
+
+
+def _unreadable(
+    path: str, signature: Verdict, signer: Verdict, why: str = "there is no record to compare with"
+) -> Report:
+    unknown = Verdict("unknown", why)
+    return Report(
+        "clip",
+        path,
+        {"intact": unknown, "signature": signature, "signer": signer, "time": NO_TIME, "complete": unknown},
+    )
+
+
+def _intact(said: ClipRecord, objects: Mapping[str, Open]) -> Verdict:
+    wrong, unread = [], []
+    for name, sha256 in said.subjects.items():
+        if name not in objects:
+            continue
+        try:
+            wrong += _compare(name, sha256, said, objects[name])
+        except OSError as err:
+            unread.append(f"{name!r}: {err.strerror or err}")
+    if wrong:
+        return Verdict("fail", "; ".join(wrong))
+    if unread:
+        return Verdict("unknown", f"cannot be read: {'; '.join(unread)}")
+    if MASTER not in objects:
+        return Verdict("fail", "the master is not here")
+    return Verdict("pass", f"{len(said.subjects)} objects are byte for byte those of the record")
+
+
+def _compare(name: str, sha256: str, said: ClipRecord, open_object: Open) -> list[str]:
+    whole, size, edge = hashlib.sha256(), 0, merkle.Frontier()
+    with open_object() as source:
+        for chunk in chunks(source):
+            whole.update(chunk)
+            size += len(chunk)
+            if name == MASTER:
+                edge = edge.append(merkle.leaf_hash(chunk))
+    if name == MASTER and size != said.size:
+        return [f"the master has {size} bytes, the record says {said.size}"]
+    if whole.hexdigest() != sha256:
+        return [f"{name!r} has other bytes than the record says"]
+    if name == MASTER and edge.root().hex() != said.chunk_root:
+        return ["the record contradicts itself: the master's bytes are right, its chunk root is not"]
+    return []
+
+
+def chunks(source: Readable) -> Iterator[bytes]:
+    """The bytes in pieces of exactly :data:`CHUNK`, the last one shorter; none for no bytes."""
+    pending = bytearray()
+    while block := source.read(CHUNK - len(pending)):
+        pending += block
+        if len(pending) == CHUNK:
+            yield bytes(pending)
+            pending.clear()
+    if pending:
+        yield bytes(pending)
+
+
+def _complete(said: ClipRecord, missing: list[str], stray: list[str]) -> Verdict:
+    if missing:
+        return Verdict("fail", f"missing: {', '.join(map(repr, missing))}")
+    if stray:
+        return Verdict("unknown", f"{len(stray)} objects more than the record names")
+    return Verdict("pass", f"all {len(said.subjects)} objects that the record names are here, and no others")
+
+
+def _facts(said: ClipRecord, objects: Mapping[str, Open]) -> Iterator[str]:
+    yield f"clip {said.clip_id} of camera {said.camera}, {said.size} bytes"
+    if MANIFEST_FILE in said.subjects:
+        words = ", ".join(f"{aspect} {said.verdicts[aspect]}" for aspect in ASPECTS if aspect in said.verdicts)
+        yield f"the dock's own words on the camera's manifest, not checked again here: {words}"
+    else:
+        yield "the camera gave no manifest: integrity begins at the dock"
+    if RECEIPT_FILE in objects:
+        yield f"{RECEIPT_FILE} is the custodian's word; the dock's record does not cover it"
+
+
+def _parse(envelope: dsse.Envelope) -> ClipRecord:
+    """Raises Refused for anything that is not a clip record of version 1."""
+    raw = strict_json.parse(envelope.payload) if envelope.payload_type == dsse.IN_TOTO else None
+    if not isinstance(raw, dict) or raw.get("_type") != "https://in-toto.io/Statement/v1":
+        raise Refused("it is not an in-toto Statement v1")
+    if raw.get("predicateType") != CLIP_RECORD:
+        raise Refused(f"its predicate is {str(raw.get('predicateType'))[:80]!r}; this version knows {CLIP_RECORD}")
+    predicate = _typed(raw, "predicate", dict)
+    tree, verdicts = _typed(predicate, "chunks", dict), _typed(predicate, "verdicts", dict)
+    subjects = _subjects(_typed(raw, "subject", list))
+    if tree.get("size") != CHUNK or not _SHA256.fullmatch(str(tree.get("root"))):
+        raise Refused("its chunks are not a root over pieces of 1 MiB")
+    if set(verdicts) != set(ASPECTS) or not _WORDS.issuperset(map(str, verdicts.values())):
+        raise Refused(f"its verdicts are not {', '.join(ASPECTS)}, each one of {', '.join(sorted(_WORDS))}")
+    return ClipRecord(
+        subjects=subjects,
+        size=_typed(predicate, "bytes", int),
+        chunk_root=tree["root"],
+        camera=_typed(predicate, "camera", str),
+        clip_id=_typed(predicate, "clip_id", str),
+        verdicts={aspect: verdicts[aspect] for aspect in ASPECTS},
+    )
+
+
+def _subjects(raw: list[Any]) -> dict[str, str]:
+    subjects: dict[str, str] = {}
+    for one in raw:
+        if not isinstance(one, dict):
+            raise Refused("a subject is not an object")
+        name, sha256 = _typed(one, "name", str), _typed(one, "digest", dict).get("sha256")
+        if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+            raise Refused(f"subject {name!r} has no SHA-256")
+        if name in subjects:
+            raise Refused(f"subject {name!r} is there twice")
+        subjects[name] = sha256
+    if MASTER not in subjects:
+        raise Refused("no subject is the master")
+    return subjects
+
+
+def _typed(raw: dict[str, Any], key: str, kind: type) -> Any:
+    value = raw.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise Refused(f"its {key} is missing or of the wrong type")
+    return value

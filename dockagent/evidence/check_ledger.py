@@ -1,0 +1,158 @@
+"""Check a custody ledger: its lines, its checkpoint and whose they are. Pure over bytes and keys."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from dockagent.core import dsse, merkle, note, strict_json
+from dockagent.errors import Refused
+from dockagent.evidence.keyring import NO_TIME, Keyring
+from dockagent.evidence.report import Report, Verdict
+from dockagent.ledger.keys import RECORD
+from dockagent.ledger.trust import DockIdentity
+
+_SHOWN = 3  # so many bad records are named; the others are counted
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one pass over the lines has found."""
+
+    edge: merkle.Frontier = field(default_factory=merkle.Frontier)
+    root: bytes | None = None  # at the checkpoint's size
+    torn: int = 0  # bytes of an unfinished last line
+    malformed: list[str] = field(default_factory=list)
+    unsigned: list[str] = field(default_factory=list)
+
+
+def check_ledger(path: str, lines: Iterable[bytes], checkpoint: bytes | None, keyring: Keyring) -> Report:
+    """What can be said about the ledger whose ``lines`` (with their newlines) and ``checkpoint`` these are.
+
+    ``path`` is only for the report. One pass, nothing kept but the tree's edge.
+    """
+    # 1. The checkpoint: who signed it decides whose ledger this is, and who may sign its records.
+    signed, head, trouble = _open_checkpoint(checkpoint)
+    docks, signer = _owners(signed, head, keyring)
+    # 2. Every line: a whole envelope of a record in canonical form, signed by that dock.
+    tally = _read(lines, head, docks)
+    # 3. The root over the first so many lines is the checkpoint's.
+    verdicts = {
+        "intact": _intact(tally, head, trouble),
+        "signature": _signature(tally, signed, docks),
+        "signer": signer,
+        "time": NO_TIME,
+        "complete": _complete(tally, head),
+    }
+    findings = (f"{tally.torn} bytes of an unfinished record at the end",) if tally.torn else ()
+    facts = [f"{tally.edge.size} records, root {tally.edge.root().hex()}"]
+    if head:
+        facts.append(f"checkpoint of {head.origin} over {head.size} records")
+    return Report("ledger", path, verdicts, findings, tuple(facts))
+
+
+def _open_checkpoint(data: bytes | None) -> tuple[note.Note | None, note.Checkpoint | None, str]:
+    if data is None:
+        return None, None, ""
+    try:
+        signed = note.parse(data)
+        return signed, note.parse_checkpoint(signed), ""
+    except Refused as err:
+        return None, None, f"the checkpoint cannot be read: {err.what}"
+
+
+def _owners(
+    signed: note.Note | None, head: note.Checkpoint | None, keyring: Keyring
+) -> tuple[tuple[DockIdentity, ...], Verdict]:
+    """The docks that may sign this ledger's records (several entries for one that changed its keys), and what that
+    means for the signer. Without a checkpoint that anyone signed, nobody is proved to be the owner."""
+    for pool, signer in keyring.pools():
+        own = tuple(dock for dock in pool if head is None or dock.origin == head.origin)
+        if own and (signed is None or any(_signs(signed, dock) for dock in own)):
+            return own, Verdict(signer.word, f"dock {own[0].id}: {signer.why}") if signed else _UNPROVED
+    fallback = tuple(dock for pool, _ in keyring.pools() for dock in pool)
+    return fallback, keyring.stranger("no key that is here signed the checkpoint")
+
+
+_UNPROVED = Verdict("unknown", "there is no readable checkpoint that says whose ledger this is")
+
+
+def _signs(signed: note.Note, dock: DockIdentity) -> bool:
+    try:
+        note.check(signed, dock.log_key)
+    except Refused:
+        return False
+    return True
+
+
+def _read(lines: Iterable[bytes], head: note.Checkpoint | None, docks: tuple[DockIdentity, ...]) -> _Tally:
+    tally = _Tally()
+    if head and head.size == 0:
+        tally.root = merkle.EMPTY_ROOT
+    for line in lines:
+        if not line.endswith(b"\n"):
+            tally.torn = len(line)
+            break
+        _weigh(line[:-1], docks, tally)
+        tally.edge = tally.edge.append(merkle.leaf_hash(line[:-1]))
+        if head and tally.edge.size == head.size:
+            tally.root = tally.edge.root()
+    return tally
+
+
+def _weigh(entry: bytes, docks: tuple[DockIdentity, ...], tally: _Tally) -> None:
+    index = tally.edge.size
+    try:
+        envelope = dsse.parse(entry)
+        if envelope.payload_type != RECORD:
+            raise Refused(f"it holds {envelope.payload_type[:80]!r}, not a custody record")
+        if strict_json.canonical(strict_json.parse(envelope.payload)) != envelope.payload:
+            raise Refused("its payload is not in canonical form (RFC 8785)")
+    except Refused as err:
+        tally.malformed.append(f"record {index}: {err.what}" if len(tally.malformed) < _SHOWN else "")
+        return
+    if not any(dsse.signed_by(envelope, dock.record_key) for dock in docks):
+        tally.unsigned.append(f"record {index}" if len(tally.unsigned) < _SHOWN else "")
+
+
+def _intact(tally: _Tally, head: note.Checkpoint | None, trouble: str) -> Verdict:
+    if tally.malformed:
+        return Verdict("fail", f"{len(tally.malformed)} records are damaged: {_some(tally.malformed)}")
+    if trouble:
+        return Verdict("fail", trouble)
+    if head is None:
+        return Verdict("unknown", "there is no checkpoint, so records may be missing; make one with the dock's key")
+    if tally.root is None:
+        return Verdict(
+            "fail", f"the ledger was cut: {tally.edge.size} records are here, {head.size} under the checkpoint"
+        )
+    if tally.root != head.root:
+        return Verdict("fail", f"the first {head.size} records are not those of the checkpoint")
+    return Verdict("pass", f"the first {head.size} records are those of the checkpoint")
+
+
+def _signature(tally: _Tally, signed: note.Note | None, docks: tuple[DockIdentity, ...]) -> Verdict:
+    if not docks:
+        return Verdict("unknown", "cannot be checked: no public key of this dock is here; give --trust FILE")
+    if signed and not any(_signs(signed, dock) for dock in docks):
+        return Verdict("fail", f"the checkpoint is not signed by dock {docks[0].id}")
+    if tally.unsigned:
+        return Verdict(
+            "fail", f"{len(tally.unsigned)} records are not signed by dock {docks[0].id}: {_some(tally.unsigned)}"
+        )
+    what = "every record and the checkpoint are" if signed else "every record is"
+    return Verdict("pass", f"{what} signed by dock {docks[0].id}")
+
+
+def _complete(tally: _Tally, head: note.Checkpoint | None) -> Verdict:
+    if head is None:
+        return Verdict("unknown", "without a checkpoint nobody knows how many records there were")
+    beyond = tally.edge.size - head.size
+    if beyond < 0:
+        return Verdict("fail", f"{-beyond} records under the checkpoint are missing")
+    if beyond:
+        return Verdict("unknown", f"{beyond} records are signed but not yet under a checkpoint")
+    return Verdict("pass", f"all {head.size} records are under the checkpoint")
+
+
+def _some(found: list[str]) -> str:
+    named = "; ".join(one for one in found if one)
+    return f"{named}; …" if len(found) > _SHOWN else named

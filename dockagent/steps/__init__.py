@@ -1,0 +1,142 @@
+"""The arrows of the flow, one file each, in the order in which footage takes them:
+
+``detect``          a camera appears in a bay, or leaves it
+``identify``        which camera it is, which profile speaks for it
+``clocks``          its clock is measured, recorded, then set
+``take_inventory``  its card is listed, its manifest read
+``pull``            each file comes to rest in the spool, proved by a cold re-read
+``verify``          each clip is judged by the manifest
+``derive``          working copies for people to look at
+``admit``           the clip record is signed; a clip in doubt goes to quarantine
+``upload``          previews, then record and master, go to the store
+``release``         the spool is freed; the camera may be taken
+
+:func:`task` binds an order to its step with the facts that it needs, so that no step ever looks at the state.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from dockagent.core import events as ev
+from dockagent.core import orders as od
+from dockagent.core import plan
+from dockagent.core.model import Clip, Session, State, Thing
+from dockagent.errors import DockError, Missing, Retryable
+from dockagent.steps import admit, clocks, derive, identify, pull, release, take_inventory, upload, verify
+from dockagent.steps.world import World
+
+Step = Callable[[], tuple[ev.Event, ...]]
+
+_NAMES: dict[type[od.Order], str] = {
+    od.Identify: "identify",
+    od.ReadClock: "read-clock",
+    od.SetClock: "set-clock",
+    od.TakeInventory: "inventory",
+    od.Pull: "pull",
+    od.Release: "release",
+    od.Verify: "verify",
+    od.MakePreview: "preview",
+    od.Admit: "admit",
+    od.SendPreview: "send-preview",
+    od.SendMaster: "send-master",
+    od.Dispose: "dispose",
+}
+
+
+def task(order: od.Order, state: State, world: World) -> Step:
+    """What to do for ``order``: a call without arguments that returns events, and never raises a DockError."""
+    if isinstance(order, od.BayOrder):
+        step = _bay_step(order, state, world)
+    elif isinstance(order, od.ClipOrder):
+        step = _clip_step(order, state.clips[order.clip], world)
+        if isinstance(order, od.Verify):
+            clip = _frozen(state.clips[order.clip])
+            step = partial(verify.verify, clip, state.readings.get(clip.manifest_sha256))
+    else:
+        raise TypeError(f"no step for {order}")
+    return partial(_guarded, order, step)
+
+
+def _guarded(order: od.Order, step: Step) -> tuple[ev.Event, ...]:
+    try:
+        return step()
+    except DockError as err:
+        return failure(order, str(err), retry=isinstance(err, Retryable))
+    except OSError as err:
+        return failure(order, f"the dock's own disk failed: {err}", retry=True)
+
+
+def unforeseen(order: od.Order, error: Exception) -> tuple[ev.Event, ...]:
+    """The event that stands for an error that no step foresaw: recorded, shown, and tried again later."""
+    return failure(order, f"unforeseen {type(error).__name__}: {error}; please report it with the log", retry=True)
+
+
+def failure(order: od.Order, reason: str, *, retry: bool) -> tuple[ev.Event, ...]:
+    """The event that says why an order could not be carried out."""
+    name = _NAMES[type(order)]
+    if isinstance(order, od.Pull):
+        return (ev.AcquireFailed(order.session, order.item, "", "read", reason, retry, 0),)
+    if isinstance(order, od.BayOrder):
+        return (ev.SessionFailed(order.session, name, reason, retry),)
+    if isinstance(order, od.ClipOrder):
+        return (ev.ClipFailed(order.clip, name, reason, retry, link=False),)
+    raise TypeError(f"no failure for {order}")
+
+
+def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
+    session = state.sessions[order.bay]
+    if isinstance(order, od.Identify):
+        return partial(identify.identify, world, order.session, order.bay)
+    if isinstance(order, od.ReadClock):
+        return partial(clocks.read_clock, world, order.session, order.bay, session.profile)
+    if isinstance(order, od.SetClock):
+        return partial(clocks.set_clock, world, order.session, order.bay, session.profile, session.offset_ms or 0)
+    if isinstance(order, od.TakeInventory):
+        return partial(take_inventory.take_inventory, world, _listing(session, state))
+    if isinstance(order, od.Pull):
+        entry = session.items[order.item].entry
+        who = session.camera.id if session.camera else identify.UNIDENTIFIED
+        return partial(pull.pull, world, pull.Task(session.id, order.bay, who, order.item, entry, session.relists))
+    if isinstance(order, od.Release):
+        profile = session.profile if session.has_console else ""
+        return partial(release.release, world, order.session, order.bay, profile, order.safe, order.words)
+    raise TypeError(f"no step for {order}")
+
+
+def _listing(session: Session, state: State) -> take_inventory.Task:
+    if session.camera is None:
+        raise Missing(f"session {session.id} has no identified camera")
+    camera = session.camera.id
+    known = {
+        item: tuple((clip, state.clips[clip].fingerprint) for clip in clips)
+        for item, clips in state.known.get(camera, {}).items()
+    }
+    last = state.manifests.get(camera)
+    return take_inventory.Task(session.id, session.bay, camera, session.camera.serial, session.profile, known, last)
+
+
+def _clip_step(order: od.ClipOrder, clip: Clip, world: World) -> Step:
+    folder = plan.spool_folder(clip.id, clip.quarantine)
+    if isinstance(order, od.MakePreview):
+        return partial(derive.derive, world, clip.id, clip.sha256)
+    if isinstance(order, od.Admit):
+        return partial(admit.admit, world, _frozen(clip))
+    if isinstance(order, od.SendPreview | od.SendMaster):
+        job = upload.Task(
+            clip=clip.id,
+            folder=folder,
+            prefix=clip.prefix,
+            master=Thing("master", clip.bytes, clip.sha256),
+            preview=clip.preview,
+            record_sha256=clip.record_sha256,
+            manifest_sha256=clip.manifest_sha256,
+        )
+        return partial(upload.send_preview if isinstance(order, od.SendPreview) else upload.send_master, world, job)
+    key = clip.receipt.key if clip.receipt else ""
+    return partial(release.dispose, world, clip.id, folder, clip.preview, f"receipt for {key}")
+
+
+def _frozen(clip: Clip) -> Clip:
+    """A copy that the dock's loop cannot change while a step reads it."""
+    return replace(clip, aliases=list(clip.aliases), findings=list(clip.findings))

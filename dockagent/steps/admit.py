@@ -1,0 +1,83 @@
+"""Admit: sign the clip record, and fix where the clip goes. A clip in doubt goes to quarantine, whole and marked."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from dockagent.core import events as ev
+from dockagent.core import plan, strict_json
+from dockagent.core.model import CHUNK, Clip, Thing
+from dockagent.core.moment import rfc3339
+from dockagent.errors import Permanent
+from dockagent.steps.world import World
+
+PREDICATE = "urn:dockagent:clip-record:1"
+
+
+def admit(world: World, clip: Clip) -> tuple[ev.Event, ...]:
+    """Put clip, previews and signed record together in the spool (or in quarantine) for the uplink."""
+    folder = plan.spool_folder(clip.id, clip.quarantine)
+    if clip.quarantine:
+        _move(world, clip, folder)
+    record = world.keys.sign_statement(strict_json.canonical(_statement(world, clip)))
+    world.disk.write(f"{folder}/record.json", record)
+    digest = hashlib.sha256(record).hexdigest()
+    prefix = plan.store_prefix(clip)
+    if clip.quarantine:
+        return (ev.Quarantined(clip.id, prefix, digest, clip.quarantine),)
+    return (ev.Admitted(clip.id, prefix, digest),)
+
+
+def _move(world: World, clip: Clip, folder: str) -> None:
+    """Move what is still in the spool: an earlier try may have moved some of it."""
+    for name in ("master", *(f"preview/{thing.name}" for thing in clip.preview)):
+        source = f"{plan.spool_folder(clip.id)}/{name}"
+        if world.disk.size(source) is not None:
+            world.disk.commit(source, f"{folder}/{name}")
+        elif world.disk.size(f"{folder}/{name}") is None:
+            raise Permanent(f"{name} of clip {clip.id} is not in the spool", "dock the camera again")
+
+
+def _statement(world: World, clip: Clip) -> dict[str, Any]:
+    """The clip record: an in-toto Statement v1 over the clip's objects in the store."""
+    things = [Thing("master", clip.bytes, clip.sha256), *_beside(world, clip)]
+    return {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": thing.name, "digest": {"sha256": thing.sha256}} for thing in things],
+        "predicateType": PREDICATE,
+        "predicate": {
+            "clip_id": clip.id,
+            "camera": clip.camera,
+            "profile": clip.profile,
+            "path": clip.path,
+            "other_paths": list(clip.aliases),
+            "role": clip.role,
+            "recording": clip.recording,
+            "belongs_to": clip.belongs_to,
+            "bytes": clip.bytes,
+            "chunks": {"size": CHUNK, "root": clip.chunk_root},
+            "file_time": clip.mtime_ms,
+            "acquired": rfc3339(clip.acquired_ms),
+            "session": clip.session,
+            "dock": world.keys.dock.id,
+            "ledger": world.keys.origin,
+            "verdicts": msgspec.to_builtins(clip.verdicts),
+            "quarantine": clip.quarantine,
+            "findings": [finding.text for finding in clip.findings],
+        },
+    }
+
+
+def _beside(world: World, clip: Clip) -> Iterator[Thing]:
+    if clip.manifest_sha256:
+        for name, path in (
+            ("manifest.dsse.json", plan.manifest_file(clip.manifest_sha256)),
+            ("chain.pem", plan.chain_file(clip.manifest_sha256)),
+        ):
+            if world.disk.size(path) is not None:
+                data = world.disk.read(path)
+                yield Thing(name, len(data), hashlib.sha256(data).hexdigest())
+    for thing in clip.preview:
+        yield Thing(f"preview/{thing.name}", thing.bytes, thing.sha256)

@@ -1,0 +1,196 @@
+"""Detect cameras by the kernel's device events (libudev): block devices and serial lines, by the port they sit in."""
+
+import errno
+import os
+import select
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import pyudev
+
+from dockagent.clock import Clock
+from dockagent.core.paths import to_text
+from dockagent.errors import Missing
+from dockagent.steps.detect import Deliver, Reporter, Sighting, Watch
+
+SETTLE_S = 0.25  # one plug makes a burst of events; a disk is announced before its partitions
+LONGEST_SETTLE_S = 2.0  # a storm must not put off the look for ever
+RESCAN_S = 10.0  # and without any event: a udevd that died says nothing
+BUFFER = 4 << 20  # bytes of events the kernel may keep for us; the default overflows at some hundred
+_UDEVD = Path("/run/udev/control")
+_OF_USB = {"vendor_id": "idVendor", "product_id": "idProduct", "serial": "serial", "manufacturer": "manufacturer"}
+_OF_BLOCK = {"filesystem": "ID_FS_TYPE", "label": "ID_FS_LABEL", "uuid": "ID_FS_UUID"}
+
+Device = Any  # pyudev is not typed
+
+
+class UdevWatch(Watch):
+    """Watches the subsystems block and tty, through udevd where it runs, else straight from the kernel.
+
+    ``ports`` maps a USB port path (``1-2.3``: bus 1, port 2, hub port 3) to a bay, for every interface of the device
+    there; ``name:loop20`` maps a kernel device name, and the partitions of that disk, for readers that are not on
+    USB. ``auto``: a USB port that is not mapped is a bay by its own name. All other devices are none of ours: the
+    dock's own disks, consoles and virtual terminals.
+    """
+
+    def __init__(
+        self,
+        ports: Mapping[str, str],
+        deliver: Deliver,
+        on_error: Callable[[str], None],
+        clock: Clock,
+        *,
+        auto: bool = False,
+    ) -> None:
+        super().__init__("device watch", on_error)
+        self._ports, self._auto, self._clock = dict(ports), auto, clock
+        self._reporter = Reporter(deliver)
+        self._monitor: Device = None
+        self._context: Device = None
+        self._through_udevd = False
+        self._last_look = float("-inf")
+        self._first_event: float | None = None
+        self._last_event = 0.0
+
+    def _arm(self) -> None:
+        self._through_udevd = _UDEVD.exists()
+        try:
+            self._context = pyudev.Context()
+            self._monitor = pyudev.Monitor.from_netlink(self._context, "udev" if self._through_udevd else "kernel")
+            for subsystem in ("block", "tty"):
+                self._monitor.filter_by(subsystem)
+            with suppress(PermissionError):  # without CAP_NET_ADMIN the default must do: an overflow costs a rescan
+                self._monitor.set_receive_buffer_size(BUFFER)
+            self._monitor.start()
+        except (OSError, ImportError) as err:
+            raise Missing(f"cannot listen to device events: {err}", "install libudev1 (package udev)") from err
+
+    def _sources(self) -> Mapping[int, int]:
+        return {self._monitor.fileno(): select.POLLIN}
+
+    def _disarm(self) -> None:
+        self._monitor = self._context = None  # libudev closes its socket with the last reference
+
+    def _look(self, ready: frozenset[int]) -> float:
+        now = self._clock.monotonic()
+        if self._monitor.fileno() in ready and self._drain():
+            self._first_event = now if self._first_event is None else self._first_event
+            self._last_event = now
+        due = self._last_look + RESCAN_S
+        if self._first_event is not None:
+            due = min(due, self._last_event + SETTLE_S, self._first_event + LONGEST_SETTLE_S)
+        if now < due:
+            return due - now
+        self._first_event, self._last_look = None, now
+        self._scan()
+        return RESCAN_S
+
+    def _drain(self) -> bool:
+        """Take the waiting events; whether there were any. What they say is not believed, so it is not read."""
+        for taken in range(10_000):
+            try:
+                if self._monitor.poll(0) is None:
+                    return taken > 0
+            except OSError as err:
+                if err.errno == errno.ENOBUFS:
+                    self._on_error("device events came faster than they were read; looking at all devices again")
+                else:
+                    self._on_error(f"a device event cannot be read: {err}")
+                return True
+        return True
+
+    def _scan(self) -> None:
+        """Report all cameras that are there now, by what identifies one stay of a device."""
+        try:
+            disks = [*_readable(self._context.list_devices(subsystem="block"))]
+            terminals = [*self._context.list_devices(subsystem="tty")]
+        except (OSError, ValueError) as err:
+            self.complain(f"devices cannot be listed, so none is believed to have come or gone: {err}")
+            return
+        seen: dict[object, Sighting] = {}
+        for device in disks:
+            self._add(seen, "block", device)
+        for device in terminals:
+            self._add(seen, "tty", device)
+        self._reporter.look(seen)
+
+    def _add(self, seen: dict[object, Sighting], kind: Literal["block", "tty"], device: Device) -> None:
+        try:
+            place = self._place(device)
+            if place is None or device.device_node is None or not self._is_ready(device):
+                return
+            bay, port = place
+            facts = _facts(device)
+            seen[_identity(device)] = Sighting("appeared", bay, port, kind, device.device_node, facts)
+        except FileNotFoundError:
+            return  # it left while we looked; its event makes us look again
+        except (OSError, ValueError, KeyError, pyudev.DeviceNotFoundError) as err:
+            self.complain(f"device {to_text(os.fsencode(device.sys_name))} cannot be looked at: {err}")
+
+    def _is_ready(self, device: Device) -> bool:
+        """Not before udevd is done with it: before that its node has no rights, and its file system is not known."""
+        return not self._through_udevd or bool(device.is_initialized)
+
+    def _place(self, device: Device) -> tuple[str, str] | None:
+        """Bay and port of a device, or None for one that is none of ours."""
+        for name in _names(device):
+            if name in self._ports:
+                return self._ports[name], name
+        usb = device.find_parent("usb", "usb_device")
+        if usb is None:
+            return None
+        bay = self._ports.get(usb.sys_name, usb.sys_name if self._auto else None)
+        return None if bay is None else (bay, usb.sys_name)
+
+
+def _names(device: Device) -> Iterator[str]:
+    yield f"name:{device.sys_name}"
+    if device.device_type == "partition" and device.parent is not None:
+        yield f"name:{device.parent.sys_name}"
+
+
+def _readable(devices: Iterable[Device]) -> Iterator[Device]:
+    """What may be mounted: the partitions with a file system; all partitions where none is known to have one (so
+    that mounting says why not); the disk itself where it has no partitions."""
+    disks: dict[str, Device] = {}
+    partitions: dict[str, list[Device]] = {}
+    for device in devices:
+        if device.device_type == "partition":
+            partitions.setdefault(str(Path(device.sys_path).parent), []).append(device)
+        elif _size(device) > 0:  # a reader without a card, a loop device without a file
+            disks[device.sys_path] = device
+    for path, disk in disks.items():
+        parts = partitions.get(path, [])
+        if parts:
+            yield from [part for part in parts if part.properties.get("ID_FS_USAGE") == "filesystem"] or parts
+        elif disk.properties.get("ID_PART_TABLE_TYPE") is None or disk.properties.get("ID_FS_USAGE") == "filesystem":
+            yield disk
+
+
+def _size(device: Device) -> int:
+    raw = device.attributes.get("size") or b"0"
+    return int(raw) if raw.strip().isdigit() else 0
+
+
+def _identity(device: Device) -> object:
+    """sysfs never gives a number again to another device, unlike names; ``diskseq`` counts the media in a reader."""
+    disk = device.parent if device.device_type == "partition" else device
+    sequence = disk.attributes.get("diskseq") if disk is not None else None
+    return device.sys_path, Path(device.sys_path).stat().st_ino, sequence
+
+
+def _facts(device: Device) -> dict[str, str]:
+    facts = {fact: device.properties.get(key) for fact, key in _OF_BLOCK.items()}
+    usb = device.find_parent("usb", "usb_device")
+    if usb is not None:
+        facts |= {fact: usb.attributes.get(key) for fact, key in _OF_USB.items()}
+        facts["product"] = usb.attributes.get("product")
+    if device.subsystem == "block":
+        facts["bytes"] = str(_size(device) * 512)  # sysfs counts in 512-byte sectors whatever the medium has
+    return {fact: _shown(value) for fact, value in facts.items() if value}
+
+
+def _shown(value: str | bytes) -> str:
+    return to_text(value if isinstance(value, bytes) else os.fsencode(value))

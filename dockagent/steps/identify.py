@@ -1,0 +1,152 @@
+"""Identify: which camera stands in the bay, which profile speaks for it, and how far its identity is proved.
+
+1. list the card, and read the heads of the few files that profiles ask for;
+2. match profiles, best first;
+3. where the profile has a console, ask it who it is and how full its battery is;
+4. have it sign a nonce with the key of the certificate on its card.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from dockagent.core import events as ev
+from dockagent.core import recognise
+from dockagent.core.inventory import Finding
+from dockagent.core.model import Camera
+from dockagent.core.paths import to_bytes, to_text
+from dockagent.core.profile import Profile
+from dockagent.errors import DockError, Permanent
+from dockagent.steps.world import World
+from dockagent.transports import Control, Footage
+
+UNIDENTIFIED = "unidentified"
+CHAIN_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What a console said. ``identity`` is empty where there is none."""
+
+    identity: dict[str, str]
+    battery: int
+    charging: bool
+    proved: bool
+    findings: tuple[Finding, ...]
+
+
+_SILENT = _Answers({}, -1, False, False, ())
+
+
+def read_file(footage: Footage, path: str, most: int) -> bytes:
+    """Up to ``most`` bytes from the start of a file on the card."""
+    pieces = []
+    with footage.open(to_bytes(path)) as source:
+        while most > 0 and (piece := source.read(most)):
+            pieces.append(piece)
+            most -= len(piece)
+    return b"".join(pieces)
+
+
+def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.CardFacts:
+    """What profiles are matched against: the listing, what the medium says of itself, and the heads of probe files."""
+    listing = tuple(to_text(fact.path) for fact in footage.list())
+    heads = {path: read_file(footage, path, most) for path, most in recognise.wanted_files(profiles, listing).items()}
+    facts = footage.facts()
+    strings = tuple(facts[key] for key in ("vendor", "product", "serial") if facts.get(key))
+    return recognise.CardFacts(facts.get("usb", ""), strings, facts.get("label", ""), listing, heads)
+
+
+def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
+    """Raises Permanent when no profile fits: the camera is then shown as not recognised, never as empty."""
+    footage = world.bays.footage(bay)
+    matches = recognise.match(world.profiles, card_facts(world.profiles, footage))
+    best = recognise.best(matches)
+    if best is None:
+        nearest = f"{matches[0].profile} {matches[0].missing[0]}" if matches else "there are no profiles"
+        raise Permanent(f"this camera is not recognised: {nearest}", "see `dockagent profile match`")
+    profile = world.profile(best.profile)
+    control = _open_console(world, bay, profile)
+    answers = _ask(control, footage, profile) if control else _SILENT
+    findings = [*answers.findings]
+    if profile.control.required and control is None:
+        findings.append(Finding("console", "this camera has a console, but none answered in its bay", "warning"))
+    camera, doubt = _camera(best.identity, answers)
+    return (
+        ev.CameraIdentified(
+            session=session,
+            camera=camera,
+            profile=profile.name,
+            profile_sha256=hashlib.sha256(msgspec.json.encode(profile, order="sorted")).hexdigest(),
+            has_console=bool(answers.identity),
+            sets_clock=world.set_clocks and profile.clock.set,
+            battery=answers.battery,
+            charging=answers.charging,
+            findings=(*findings, *doubt),
+        ),
+    )
+
+
+def _open_console(world: World, bay: str, profile: Profile) -> Control | None:
+    if profile.control.kind == "none":
+        return None
+    return world.bays.control(bay, profile.control, world.console_wait_ms)
+
+
+def _ask(control: Control, footage: Footage, profile: Profile) -> _Answers:
+    try:
+        identity = dict(control.identity())
+        percent, charging = control.battery()
+    except DockError as err:
+        return _Answers({}, -1, False, False, (Finding("console", f"the camera's console: {err}", "warning"),))
+    proved, findings = _prove(control, footage, profile, identity.get("serial", ""))
+    return _Answers(identity, percent, charging, proved, findings)
+
+
+def _prove(control: Control, footage: Footage, profile: Profile, serial: str) -> tuple[bool, tuple[Finding, ...]]:
+    """Whether the console holds the key of the card's certificate (docs/reference-camera.md, section 2, PROVE)."""
+    if profile.manifest is None:
+        return False, ()
+    nonce = secrets.token_bytes(32)
+    try:
+        leaf = x509.load_pem_x509_certificates(read_file(footage, profile.manifest.chain, CHAIN_LIMIT))[0]
+        key = leaf.public_key()
+        named = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not named or named[0].value != serial:
+            raise Permanent("the certificate on the card is not this camera's")
+        signed = f"dockagent-camera-proof/1\n{serial}\n{nonce.hex()}\n".encode()
+        key.verify(control.prove(nonce), signed, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        text = "the camera could not prove its identity: its signature is not by the key of its certificate"
+        return False, (Finding("identity-proof", text, "warning"),)
+    except (DockError, ValueError, IndexError) as err:
+        return False, (Finding("identity-proof", f"the camera's identity is not proved: {err}", "warning"),)
+    return True, ()
+
+
+def _camera(card: Mapping[str, str], answers: _Answers) -> tuple[Camera, tuple[Finding, ...]]:
+    said = answers.identity or card
+    doubt = []
+    if not said.get("serial"):
+        text = "nothing tells which camera this is; its clips are kept under 'unidentified'"
+        doubt.append(Finding("unidentified", text, "notice"))
+    known_by = (
+        "proof" if answers.proved else "console" if answers.identity else "card" if card.get("serial") else "nothing"
+    )
+    camera = Camera(
+        id=said.get("serial") or UNIDENTIFIED,
+        serial=said.get("serial", ""),
+        maker=said.get("maker", card.get("maker", "")),
+        model=said.get("model", ""),
+        firmware=said.get("firmware", ""),
+        known_by=known_by,
+    )
+    return camera, tuple(doubt)

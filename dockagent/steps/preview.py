@@ -1,0 +1,165 @@
+"""Make what people look at instead of the master: a storyboard and a low-resolution proxy, or a drawing of the sound.
+
+A preview is comfort: it can be made again, and its failure stops nothing. So nothing here raises for bad footage: each
+part that cannot be made leaves a finding that a person understands, and the other parts are kept. The master is only
+read, by a child process with no other rights than that.
+"""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockagent.clock import Clock
+from dockagent.media import child, proxy, storyboard
+from dockagent.media.job import Job
+from dockagent.media.probe import MediaFacts, StreamFacts, Unreadable, probe
+
+_PROBE_SECONDS = 30.0
+_SHORTER = 10  # a clip that plays for less than nine tenths of what it states is a finding
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewLimits:
+    """``seconds``: wall-clock time for everything together. ``tiles``: small pictures on the storyboard.
+    ``motion_seconds``: clips up to this length get a proxy in full motion, longer ones one of key frames.
+    ``length_seconds``: how much of a clip a proxy shows. ``memory_bytes``, ``file_bytes``: for each child process."""
+
+    seconds: float = 900
+    tiles: int = 60
+    motion_seconds: int = 300
+    length_seconds: int = 4 * 3600
+    memory_bytes: int = 2 << 30
+    file_bytes: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewFile:
+    """A whole file in the work folder. ``kind``: sprite, storyboard, proxy or waveform. ``note``: what it leaves out,
+    for a person."""
+
+    name: str
+    kind: str
+    bytes: int
+    sha256: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """``facts``: what the master states about itself, None where it cannot be read. ``findings``: one line each, for a
+    person. A photo has neither files nor findings: it is its own preview."""
+
+    facts: MediaFacts | None
+    files: tuple[PreviewFile, ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+def make_preview(source: Path, workdir: Path, limits: PreviewLimits, clock: Clock) -> Preview:
+    """Look into ``source`` and make its preview in ``workdir``, an empty folder that exists.
+
+    Every listed file is whole and was checked; what else lies in ``workdir`` afterwards is unfinished and goes with it.
+    Nothing is durable yet: the caller moves the listed files. Raises OSError where ``source`` or ``workdir`` cannot be
+    used, Missing where ffmpeg is not installed; never for what is in ``source``.
+    """
+    started = clock.monotonic()
+    bounds = child.Limits(_PROBE_SECONDS, int(limits.seconds) + 1, limits.memory_bytes, limits.file_bytes)
+    facts = probe(source, bounds, clock)
+    if isinstance(facts, Unreadable):
+        return Preview(None, findings=(f"no preview: {facts.reason}",))
+    if refusal := _refusal(facts):
+        return Preview(facts, findings=(f"no preview: {refusal}",))
+    if facts.photo:
+        return Preview(facts)
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=workdir) as scratch:
+        job = Job(source, facts, workdir, Path(scratch), bounds, started + limits.seconds, clock)
+        return _make(job, limits)
+
+
+def _refusal(facts: MediaFacts) -> str:
+    """Why this footage is not even tried, or ""."""
+    if facts.encrypted:
+        return "the footage is encrypted and the dock has no key for it"
+    video = facts.first("video")
+    if video is not None and video.width * video.height > child.MAX_PIXELS:
+        return f"it states a picture of {video.width} x {video.height}, which no camera makes"
+    return ""
+
+
+class _Tray:
+    """What has been made so far, and what could not be."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.files: list[PreviewFile] = []
+        self.findings: list[str] = []
+
+    def keep(self, name: str, kind: str, note: str = "") -> None:
+        with (self._folder / name).open("rb") as made:
+            digest = hashlib.file_digest(made, "sha256").hexdigest()
+            self.files.append(PreviewFile(name, kind, made.tell(), digest, note))
+
+    def miss(self, finding: str) -> None:
+        self.findings.append(finding)
+
+
+def _make(job: Job, limits: PreviewLimits) -> Preview:
+    tray = _Tray(job.folder)
+    video, sound = job.facts.first("video"), job.facts.first("audio")
+    pictures: list[storyboard.Tile] = []
+    if video is not None:
+        pictures = _sprite(job, video, limits.tiles, tray)
+    elif sound is not None:
+        _waveform(job, sound, tray)
+    end_ms = _proxy(job, limits, tray)
+    if pictures:
+        text = storyboard.vtt(pictures, end_ms)
+        (job.folder / storyboard.VTT).write_text(text, encoding="utf-8")
+        tray.keep(storyboard.VTT, "storyboard")
+    return Preview(job.facts, tuple(tray.files), tuple(tray.findings))
+
+
+def _sprite(job: Job, video: StreamFacts, most: int, tray: _Tray) -> list[storyboard.Tile]:
+    """The pictures that are on the sprite; none, and a finding, where there is no sprite."""
+    pictures, reason = storyboard.tiles(job, video, most)
+    if not pictures:
+        tray.miss(f"no storyboard: not one picture could be decoded (ffmpeg {reason or 'gave none'})")
+        return []
+    outcome = storyboard.sprite(job, pictures)
+    columns, rows = storyboard.grid(len(pictures))
+    size = (columns * storyboard.WIDTH, rows * storyboard.HEIGHT)
+    if not outcome.ok or not _is_picture(job, storyboard.SPRITE, size):
+        tray.miss(f"no storyboard: the pictures could not be put together ({outcome.reason or 'no picture came out'})")
+        return []
+    tray.keep(storyboard.SPRITE, "sprite")
+    return pictures
+
+
+def _waveform(job: Job, sound: StreamFacts, tray: _Tray) -> None:
+    outcome = proxy.waveform(job, sound)
+    if outcome.ok and _is_picture(job, proxy.WAVEFORM, proxy.WAVEFORM_SIZE):
+        tray.keep(proxy.WAVEFORM, "waveform")
+    else:
+        tray.miss(f"no drawing of the sound: {outcome.reason or 'no sound could be decoded'}")
+
+
+def _is_picture(job: Job, name: str, size: tuple[int, int]) -> bool:
+    path = job.folder / name
+    made = probe(path, job.limits, job.clock) if path.exists() else None
+    video = made.first("video") if isinstance(made, MediaFacts) else None
+    return video is not None and (video.width, video.height) == size
+
+
+def _proxy(job: Job, limits: PreviewLimits, tray: _Tray) -> int:
+    """Where the clip ends, in ms: what it states, unless the proxy shows that this is not true."""
+    stated, length_ms = job.facts.duration_ms, limits.length_seconds * 1000
+    made = proxy.make(job, limits.motion_seconds * 1000, length_ms)
+    if isinstance(made, str):
+        tray.miss(f"no proxy: {made}")
+        return stated
+    tray.keep(proxy.PROXY, "proxy", made.note)
+    plays = made.facts.duration_ms
+    if stated <= length_ms and plays + 2000 < stated - stated // _SHORTER:
+        tray.miss(f"the clip states a length of {stated / 1000:.1f} s but only {plays / 1000:.1f} s of it play")
+        return plays
+    return stated or plays

@@ -1,0 +1,212 @@
+"""Pull: one file, read once, from the camera to rest in the spool.
+
+read -> SHA-256 and chunk digests -> part file -> sync -> cold re-read, compared chunk by chunk -> final name.
+
+An interrupted pull leaves ``<item>.part`` and ``<item>.leaves`` (32 bytes for each whole chunk). A resume trusts
+neither: every kept chunk is hashed again and must equal its digest, and the first and last kept chunk are read again
+from the camera. What a power cut left as garbage, or another file under the same name, is thus read anew.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from dockagent.core import events as ev
+from dockagent.core import merkle, plan
+from dockagent.core.inventory import Entry
+from dockagent.core.model import CHUNK, RELISTS
+from dockagent.core.paths import to_bytes
+from dockagent.durable import Disk, DiskFull, Reader
+from dockagent.errors import DockError, Gone, Permanent, Retryable
+from dockagent.steps.pump import pump
+from dockagent.steps.world import World
+from dockagent.transports import FootageReader
+
+LEAF = 32
+INLINE = 4 * CHUNK  # smaller files are not worth a second thread
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to pull: one entry of the inventory of the camera in ``bay``. ``relists``: how often its card was listed
+    again already because it changed under us."""
+
+    session: str
+    bay: str
+    camera: str
+    item: str
+    entry: Entry
+    relists: int = 0
+
+
+def pull(world: World, task: Task) -> tuple[ev.Event, ...]:
+    """Carry out one pull. Never raises for what cameras and disks do: that is an :class:`AcquireFailed`."""
+    try:
+        with world.bays.footage(task.bay).open(to_bytes(task.entry.path)) as source:
+            return (_pull(world, task, source),)
+    except DiskFull as err:
+        return (_failed(world, task, "spool-full", str(err), retry=True),)
+    except Gone as err:
+        return (_failed(world, task, "gone", str(err), retry=True),)
+    except DockError as err:
+        return (_failed(world, task, "read", str(err), retry=isinstance(err, Retryable)),)
+    except OSError as err:
+        return (_failed(world, task, "spool", f"the spool's disk failed: {err}; check the disk", retry=True),)
+
+
+def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
+    started = world.clock.monotonic()
+    _check_room(world, task)
+    kept = _resume(world.disk, task.item, source)
+    whole, leaves, size = _copy(world, task, source, kept)
+    if _still_changing(task, source, size):
+        change = f"listed with {task.entry.bytes} bytes, read {size}, now {source.size()}"
+        return _failed(world, task, "changed", f"the file is changing: {change}; the card is listed again", retry=True)
+    _prove(world.disk, task.item, leaves)
+    clip = plan.clip_id(task.camera, whole)
+    part = plan.part_file(task.item)
+    with world.disk.reader(part) as reader:
+        fingerprint = fingerprint_of(reader, size)
+    if world.holds(clip):
+        world.disk.remove(part)
+    else:
+        world.disk.commit(part, f"{plan.spool_folder(clip)}/master")
+    world.disk.remove(plan.leaves_file(task.item))
+    return ev.Acquired(
+        session=task.session,
+        item=task.item,
+        clip_id=clip,
+        path=task.entry.path,
+        bytes=size,
+        listed_bytes=task.entry.bytes,
+        sha256=whole,
+        fingerprint=fingerprint,
+        chunk_root=merkle.root(leaves).hex(),
+        resumed_at=len(kept.leaves) * CHUNK,
+        read_ms=int((world.clock.monotonic() - started) * 1000),
+    )
+
+
+def _failed(world: World, task: Task, kind: str, reason: str, *, retry: bool) -> ev.AcquireFailed:
+    kept = world.disk.size(plan.part_file(task.item)) or 0
+    return ev.AcquireFailed(task.session, task.item, task.entry.path, kind, reason, retry, kept)
+
+
+def _check_room(world: World, task: Task) -> None:
+    have = world.disk.free()
+    need = task.entry.bytes - (world.disk.size(plan.part_file(task.item)) or 0) + world.spool_reserve
+    if need > have:
+        raise DiskFull(
+            f"the spool is full: {task.entry.path} needs {need >> 20} MiB with the reserve, {have >> 20} MiB are free",
+            "it is pulled when the store has taken other clips; or free some space",
+        )
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What an earlier try left that is proved to be right: whole chunks, their digests and the hash over them."""
+
+    leaves: list[bytes]
+    whole: "hashlib._Hash"
+
+
+def _resume(disk: Disk, item: str, source: FootageReader) -> _Kept:
+    part, leaves_file = plan.part_file(item), plan.leaves_file(item)
+    kept = _Kept([], hashlib.sha256())
+    if disk.size(part) and disk.size(leaves_file):
+        digests = disk.read(leaves_file)
+        wanted = [digests[at : at + LEAF] for at in range(0, len(digests) - LEAF + 1, LEAF)]
+        with disk.reader(part) as reader:
+            kept = _proved(reader, wanted)
+        if not _camera_agrees(source, kept.leaves):
+            kept = _Kept([], hashlib.sha256())
+    for path, size in ((part, len(kept.leaves) * CHUNK), (leaves_file, len(kept.leaves) * LEAF)):
+        if disk.size(path) not in (None, size):
+            disk.truncate(path, size)
+    source.seek(len(kept.leaves) * CHUNK)
+    return kept
+
+
+def _proved(reader: Reader, wanted: list[bytes]) -> _Kept:
+    kept = _Kept([], hashlib.sha256())
+    for leaf in wanted:
+        chunk = _read_full(reader, CHUNK)
+        if len(chunk) < CHUNK or merkle.leaf_hash(chunk) != leaf:
+            break
+        kept.whole.update(chunk)
+        kept.leaves.append(leaf)
+    return kept
+
+
+def _camera_agrees(source: FootageReader, leaves: list[bytes]) -> bool:
+    for index in {0, len(leaves) - 1} if leaves else ():
+        source.seek(index * CHUNK)
+        if merkle.leaf_hash(_read_full(source, CHUNK)) != leaves[index]:
+            return False
+    return True
+
+
+def _copy(world: World, task: Task, source: FootageReader, kept: _Kept) -> tuple[str, list[bytes], int]:
+    """Read to the end. Gives (SHA-256 hex, chunk digests, bytes). What was written is synced, also on failure."""
+    leaves, whole = kept.leaves, kept.whole
+    size = len(leaves) * CHUNK
+    threaded = task.entry.bytes - size > INLINE
+    with world.disk.append(plan.part_file(task.item)) as part, world.disk.append(plan.leaves_file(task.item)) as marks:
+
+        def write(chunk: bytes) -> None:
+            leaf = merkle.leaf_hash(chunk)
+            part.write(chunk)
+            leaves.append(leaf)
+            if len(chunk) == CHUNK:
+                marks.write(leaf)
+
+        try:
+            with pump(write, threaded=threaded) as put:
+                while chunk := _read_full(source, CHUNK):
+                    put(chunk)
+                    whole.update(chunk)
+                    size += len(chunk)
+                    world.progress.moved("pull", task.bay, size, max(size, task.entry.bytes))
+        finally:
+            part.sync()
+            marks.sync()
+    return whole.hexdigest(), leaves, size
+
+
+def _still_changing(task: Task, source: FootageReader, size: int) -> bool:
+    """A file that grew since it was listed is still being written, unless its card says so every time."""
+    return source.size() != size or (size != task.entry.bytes and task.relists < RELISTS)
+
+
+def _prove(disk: Disk, item: str, leaves: list[bytes]) -> None:
+    """Read the part back from the medium and compare every chunk. Raises Retryable; the part is then worthless."""
+    part = plan.part_file(item)
+    with disk.reader(part, cold=True) as reader:
+        same = all(merkle.leaf_hash(_read_full(reader, CHUNK)) == leaf for leaf in leaves) and not reader.read(1)
+    if not same:
+        disk.remove(part)
+        disk.remove(plan.leaves_file(item))
+        raise Retryable("the spool's disk gave back other bytes than were written", "check the disk")
+
+
+def _read_full(source: FootageReader | Reader, size: int) -> bytes:
+    """``size`` bytes, or fewer only at the end of the file."""
+    first = source.read(size)
+    if len(first) in (0, size):
+        return first
+    pieces, got = [first], len(first)
+    while got < size and (piece := source.read(size - got)):
+        pieces.append(piece)
+        got += len(piece)
+    return b"".join(pieces)
+
+
+def fingerprint_of(source: FootageReader | Reader, size: int) -> str:
+    """Digest (hex) of the ranges that tell at the next docking whether this file is still the same."""
+    digest = hashlib.sha256(str(size).encode())
+    for offset, length in plan.fingerprint_ranges(size):
+        source.seek(offset)
+        piece = _read_full(source, length)
+        if len(piece) < length:
+            raise Permanent(f"the file is shorter than its {size} bytes")
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,134 @@
+"""Take the inventory: list the card, read its manifest, and find what the dock holds already."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dockagent.core import events as ev
+from dockagent.core import inventory, manifest, plan
+from dockagent.core.inventory import Entry, FileFact, Finding
+from dockagent.core.paths import to_bytes, to_text
+from dockagent.core.profile import Profile
+from dockagent.errors import DockError, Gone
+from dockagent.steps.identify import CHAIN_LIMIT, read_file
+from dockagent.steps.pull import fingerprint_of
+from dockagent.steps.world import World
+from dockagent.transports import Footage
+
+MANIFEST_LIMIT = 32 << 20
+MOST_FILES = 30_000  # an inventory is one record of the ledger: a hostile card must not be able to burst it
+MOST_PATH_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Whose card to list. ``known``: item id to (clip id, fingerprint) of what was pulled of this camera before;
+    ``last_sequence``: the highest manifest sequence seen of it, or None."""
+
+    session: str
+    bay: str
+    camera: str
+    serial: str
+    profile: str
+    known: Mapping[str, Sequence[tuple[str, str]]]
+    last_sequence: int | None
+
+
+def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
+    """List, read the manifest, compare. Raises Gone when the camera leaves meanwhile."""
+    footage = world.bays.footage(task.bay)
+    profile = world.profile(task.profile)
+    files = [FileFact(to_text(fact.path), fact.size, fact.mtime_ms) for fact in footage.list()]
+    taken, findings = _bounded(files)
+    stock = inventory.take(profile, taken)
+    reading, digest = _manifest(world, footage, profile, task)
+    findings += stock.findings
+    if reading is not None:
+        findings += reading.findings
+        own = _own_files(profile, stock)
+        findings += manifest.compare(reading, [file.path for file in taken if file.path not in own])
+    return (
+        ev.InventoryTaken(
+            session=task.session,
+            entries=stock.entries,
+            skipped=stock.skipped,
+            findings=inventory.limited(findings),
+            held=_held(footage, task, stock.entries),
+            manifest=reading,
+            manifest_sha256=digest,
+        ),
+    )
+
+
+def _bounded(files: Sequence[FileFact]) -> tuple[list[FileFact], list[Finding]]:
+    room, taken = MOST_PATH_BYTES, []
+    for file in files[:MOST_FILES]:
+        room -= len(file.path)
+        if room < 0:
+            break
+        taken.append(file)
+    left = len(files) - len(taken)
+    if not left:
+        return taken, []
+    text = f"the card lists {len(files)} files, more than one inventory holds: {left} are not taken; keep the camera"
+    return taken, [Finding("too-many-files", text, "warning")]
+
+
+def _own_files(profile: Profile, stock: inventory.Inventory) -> set[str]:
+    """Paths that no camera lists in its own manifest: the manifest itself, its chain, and what is left out anyway."""
+    place = profile.manifest
+    own = {skipped.path for skipped in stock.skipped}
+    return own | ({place.path, place.chain} if place else set())
+
+
+def _manifest(world: World, footage: Footage, profile: Profile, task: Task) -> tuple[manifest.Reading | None, str]:
+    """The manifest as the camera signed it, kept byte for byte, and what is to be thought of it."""
+    place = profile.manifest
+    if place is None:
+        return None, ""
+    try:
+        envelope = read_file(footage, place.path, MANIFEST_LIMIT)
+    except Gone:
+        footage.facts()  # raises Gone when the camera is away, and not just this file
+        return None, ""
+    try:
+        chain = read_file(footage, place.chain, CHAIN_LIMIT)
+    except Gone:
+        chain = b""
+    digest = hashlib.sha256(envelope).hexdigest()
+    world.disk.write(plan.manifest_file(digest), envelope)
+    if chain:
+        world.disk.write(plan.chain_file(digest), chain)
+    now = world.clock.now()
+    reading = manifest.read(
+        envelope,
+        chain,
+        world.camera_roots,
+        now.utc_ms,
+        task.serial,
+        previous_sequence=task.last_sequence,
+        uncertainty_ms=now.uncertainty_ms,
+    )
+    return reading, digest
+
+
+def _held(footage: Footage, task: Task, entries: Iterable[Entry]) -> dict[str, str]:
+    """The items whose bytes the dock has: known by camera, path and size, and still the same at every probed place."""
+    held: dict[str, str] = {}
+    for entry in entries:
+        item = plan.item_id(task.camera, entry.path, entry.bytes)
+        clips = task.known.get(item)
+        if not clips:
+            continue
+        try:
+            with footage.open(to_bytes(entry.path)) as source:
+                now = fingerprint_of(source, source.size())
+        except Gone:
+            footage.facts()
+            continue
+        except DockError:
+            continue  # it cannot be compared, so it is pulled, and the pull says what is wrong with it
+        same = [clip for clip, before in clips if before == now]
+        if same:
+            held[item] = same[-1]
+    return held

@@ -1,0 +1,10 @@
+"""Verify: what a clip's camera signed about it, against the bytes that the dock read."""
+
+from dockagent.core import events as ev
+from dockagent.core import manifest
+from dockagent.core.model import Clip
+
+
+def verify(clip: Clip, reading: manifest.Reading | None) -> tuple[ev.Event, ...]:
+    """Judge one clip. ``reading``: the manifest of the session in which it was pulled; None for an unsigned camera."""
+    return (ev.Verified(clip.id, manifest.judge(reading, clip.path, clip.bytes, clip.sha256)),)

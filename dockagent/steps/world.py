@@ -1,0 +1,76 @@
+"""What steps act on: the doors of one dock, real or simulated, bundled by ``daemon.py`` or by a test."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography import x509
+
+from dockagent.clock import Clock
+from dockagent.core.inventory import Finding
+from dockagent.core.model import Thing
+from dockagent.core.profile import Console, Profile
+from dockagent.durable import Disk
+from dockagent.errors import Missing
+from dockagent.ledger.keys import Keys
+from dockagent.stores import Store
+from dockagent.transports import Control, Footage
+
+
+class Bays(Protocol):
+    """The cameras that stand in the dock right now. Both calls raise Gone when the bay is empty."""
+
+    def footage(self, bay: str) -> Footage:
+        """The files of the camera in ``bay``; the same object until it leaves."""
+        ...
+
+    def control(self, bay: str, console: Console, wait_ms: int) -> Control | None:
+        """Its console, opened as the profile's ``[control]`` says, waiting up to ``wait_ms`` for one to appear; None
+        where there is none. The same object until the camera leaves."""
+        ...
+
+
+class Previewer(Protocol):
+    """Makes working copies. Never raises for bad media: what failed is a finding."""
+
+    tool: str
+
+    def make(self, master: str, folder: str) -> tuple[tuple[Thing, ...], tuple[Finding, ...]]:
+        """Make previews of the spool file ``master`` in the spool folder ``folder``; both are paths on the disk."""
+        ...
+
+
+class Progress(Protocol):
+    """Told how far things came. For eyes only: nothing is decided by it."""
+
+    def moved(self, what: str, key: str, done: int, total: int) -> None:
+        """``what``: pull or upload; ``key``: bay or clip; ``done`` of ``total`` bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything a step may touch. ``holds(clip_id)``: the dock has this clip's bytes already, or proof of them
+    elsewhere (one look-up, from any thread)."""
+
+    clock: Clock
+    disk: Disk
+    store: Store
+    keys: Keys
+    bays: Bays
+    previewer: Previewer | None
+    progress: Progress
+    profiles: tuple[Profile, ...]
+    camera_roots: Sequence[x509.Certificate]
+    holds: Callable[[str], bool]
+    console_wait_ms: int = 3000
+    set_clocks: bool = True
+    clock_tolerance_ms: int = 1000
+    spool_reserve: int = 256 << 20
+
+    def profile(self, name: str) -> Profile:
+        """The profile of this name. Raises Missing when it was taken away since the camera was identified."""
+        for profile in self.profiles:
+            if profile.name == name:
+                return profile
+        raise Missing(f"the firmware profile {name} is not there any more", "bring it back, or dock the camera again")

@@ -1,0 +1,159 @@
+"""A store in a folder: one machine's disk, or a mounted share that has hard links.
+
+An object gets its name by a link after all of it was written, synced and read back from the medium, so a name always
+means whole and proved bytes, and a second writer cannot replace the first. What a crash leaves is a ``.part-…`` file in
+the root (keys never start with a dot); the next start removes it. A put whose part is removed under it by another
+start over the same folder ends as Retryable.
+"""
+
+import hashlib
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from dockagent.durable import Appender, Disk, DiskFull, Reader
+from dockagent.errors import Retryable
+from dockagent.stores import Conflict, Source, Stored
+from dockagent.stores.intake import BUFFER, Tally, open_source, whole
+from dockagent.stores.keys import checked
+
+QUEUE = 4  # buffers between the reading and the writing thread
+_PART = ".part-"
+_PROBE = ".probe-"
+_REFUSALS = "check that the disk is mounted, writable and healthy"
+
+
+class DirectoryStore:
+    """Objects as files under ``disk``'s root; ``url`` is how people call it. Removes what a crash left there.
+
+    Raises Retryable where the folder cannot be read.
+    """
+
+    def __init__(self, disk: Disk, url: str) -> None:
+        self.url = url
+        self._disk = disk
+        with self._named_errors("tidy up"):
+            for name in disk.names(""):
+                if name.startswith((_PART, _PROBE)):
+                    disk.remove(name)
+
+    def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
+        """As :class:`dockagent.stores.Store` says. The proof is a re-read of every byte past the page cache."""
+        heard = progress or _unheard
+        with self._named_errors(f"store {checked(key)}"):
+            if self._disk.size(key) is not None:
+                return self._held_already(key, source, heard)
+            self._need_room(source.size)
+            return self._write_new(key, source, heard)
+
+    def stat(self, key: str) -> Stored | None:
+        """Size only: a folder keeps no digest that would not have to be read again to be believed."""
+        with self._named_errors(f"look at {checked(key)}"):
+            size = self._disk.size(key)
+        return None if size is None else Stored(key, size, "", proof="size")
+
+    def check(self) -> Sequence[str]:
+        """One line for each thing that keeps this folder from being a store."""
+        name = secrets.token_hex(8)
+        part, final = _PROBE + name, _PROBE + name + "-linked"
+        try:
+            with self._named_errors("write a probe"):
+                try:
+                    self._probe(part, final)
+                finally:
+                    self._disk.remove(part)
+                    self._disk.remove(final)
+        except Retryable as err:
+            return [str(err)]
+        return []
+
+    def _write_new(self, key: str, source: Source, heard: Callable[[int], None]) -> Stored:
+        part = _PART + secrets.token_hex(8)
+        try:
+            self._write_part(part, key, source, heard)
+            if self._digest(part) != source.sha256:
+                raise Retryable(f"{self.url} gave back other bytes than were written for {key}", "replace this disk")
+            self._disk.publish(part, key)
+        except FileExistsError:
+            return self._held_already(key, source, _unheard)
+        finally:
+            self._disk.remove(part)
+        return Stored(key, source.size, source.sha256, proof="re-read")
+
+    def _write_part(self, part: str, key: str, source: Source, heard: Callable[[int], None]) -> None:
+        with open_source(source, key) as reader, self._disk.append(part) as sink:
+            _pour(whole(reader, Tally(source, key)), sink, heard)
+            sink.sync()
+
+    def _held_already(self, key: str, source: Source, heard: Callable[[int], None]) -> Stored:
+        """Answer for a key that is taken: by these bytes, read back now, or by others."""
+        size = self._disk.size(key)
+        if size != source.size or self._digest(key) != source.sha256:
+            raise Conflict(
+                f"{self.url} holds other bytes under {key} than the {source.size} bytes with SHA-256 {source.sha256}",
+                "find out who wrote there; nothing was overwritten",
+            )
+        heard(source.size)
+        return Stored(key, source.size, source.sha256, proof="re-read")
+
+    def _digest(self, path: str) -> str:
+        """SHA-256 (hex) of a file as its medium gives it back."""
+        digest = hashlib.sha256()
+        with self._disk.reader(path, cold=True) as reader:
+            for data in _read_ahead(reader):
+                digest.update(data)
+        return digest.hexdigest()
+
+    def _need_room(self, size: int) -> None:
+        free = self._disk.free()
+        if free < size:
+            raise DiskFull(f"{size} bytes do not fit into the {free} that are free", "free some space in the store")
+
+    def _probe(self, part: str, final: str) -> None:
+        with self._disk.append(part) as sink:
+            sink.write(b"probe")
+            sink.sync()
+        self._disk.publish(part, final)
+
+    @contextmanager
+    def _named_errors(self, act: str) -> Iterator[None]:
+        try:
+            yield
+        except DiskFull as err:
+            raise DiskFull(f"cannot {act} in {self.url}: {err.what}", err.hint) from err
+        except OSError as err:
+            raise Retryable(f"cannot {act} in {self.url}: {err.strerror or err}", _REFUSALS) from err
+
+
+def _pour(pieces: Iterator[bytes], sink: Appender, heard: Callable[[int], None]) -> None:
+    """Write every piece in a second thread, at most :data:`QUEUE` behind: hashing and writing wait for each other
+    only when one of them is the slower."""
+    with ThreadPoolExecutor(1, "store-writer") as writer:
+        behind: deque[tuple[Future[None], int]] = deque()
+        for data in pieces:
+            behind.append((writer.submit(sink.write, data), len(data)))
+            if len(behind) > QUEUE:
+                _written(behind, heard)
+        while behind:
+            _written(behind, heard)
+
+
+def _written(behind: deque[tuple[Future[None], int]], heard: Callable[[int], None]) -> None:
+    future, size = behind.popleft()
+    future.result()
+    heard(size)
+
+
+def _read_ahead(reader: Reader) -> Iterator[bytes]:
+    """The whole file in pieces of :data:`BUFFER`; while one is used, the next is read."""
+    with ThreadPoolExecutor(1, "store-reader") as ahead:
+        following = ahead.submit(reader.read, BUFFER)
+        while data := following.result():
+            following = ahead.submit(reader.read, BUFFER)
+            yield data
+
+
+def _unheard(_size: int) -> None:
+    """Nobody asked to be told."""

@@ -1,0 +1,57 @@
+"""From a store's URL to the store. boto3 is loaded only for a store that needs it."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dockagent.clock import Clock, SystemClock
+from dockagent.durable import RealDisk
+from dockagent.errors import UsageError
+from dockagent.stores import Store
+from dockagent.stores.directory import DirectoryStore
+from dockagent.stores.s3_settings import S3Settings
+
+_FORMS = "give file:///DIR or s3://BUCKET/PREFIX"
+
+
+def open_store(url: str, s3: S3Settings | None = None, clock: Clock | None = None) -> Store:
+    """The store at ``url``: ``file:///DIR`` (made where missing) or ``s3://BUCKET/PREFIX``.
+
+    ``s3`` says how to reach an S3 store; its bucket and prefix are taken from ``url``. Raises UsageError for any
+    other URL, for a folder that cannot be used, and where the S3 client is not installed.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as err:
+        raise UsageError(f"not a store URL: {url!r}: {err}", _FORMS) from err
+    if parts.query or parts.fragment:
+        raise UsageError(f"not a store URL: {url!r} has a '?' or '#'", _FORMS)
+    if parts.scheme == "file":
+        return _open_directory(url, parts.netloc, unquote(parts.path))
+    if parts.scheme == "s3":
+        settings = replace(s3 or S3Settings(), bucket=parts.netloc, prefix=parts.path.strip("/"))
+        return _open_s3(settings, clock or SystemClock())
+    raise UsageError(f"not a store URL: {url!r}", _FORMS)
+
+
+def _open_directory(url: str, host: str, path: str) -> Store:
+    if host not in ("", "localhost") or not path.startswith("/") or path.strip("/") == "":
+        raise UsageError(f"not a store folder: {url!r}", "give an absolute folder with three slashes: file:///DIR")
+    try:
+        return DirectoryStore(RealDisk(Path(path)), url)
+    except OSError as err:
+        raise UsageError(
+            f"cannot use the store folder {path}: {err.strerror or err}", "make it, or give another --store"
+        ) from err
+
+
+def _open_s3(settings: S3Settings, clock: Clock) -> Store:
+    try:
+        from dockagent.stores.s3 import S3Store
+    except ModuleNotFoundError as err:
+        if err.name not in ("boto3", "botocore"):
+            raise
+        raise UsageError(
+            f"{settings.url} needs boto3, which is not installed", "run: pip install 'dockagent[s3]'"
+        ) from err
+    return S3Store(settings, clock)

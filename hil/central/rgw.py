@@ -1,0 +1,248 @@
+"""A real S3 server for tests and demonstrations: one Ceph RGW with its monitor and its disk, all in memory.
+
+Every process listens on 127.0.0.1 only, on ports that were free, runs as nobody where we are root, and dies with the
+process that started it. By hand::
+
+    python -m hil.central.rgw            # prints the address and both accounts, stays until Ctrl-C
+
+Packages: packages.txt beside this file (Debian 12 has Ceph 16). Options are Ceph's own, docs.ceph.com, "Configuration".
+What this server does not have: ``x-amz-checksum-*`` (ignored), ``If-None-Match`` on versioned buckets and on
+CompleteMultipartUpload (ignored).
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "setpriv")
+NOBODY = 65534
+PATIENCE = 60  # seconds until a process that does not come up counts as failed
+
+_CONF = """\
+[global]
+fsid = {fsid}
+mon host = [v2:127.0.0.1:{mon_port},v1:127.0.0.1:{old_mon_port}]
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+auth cluster required = none
+auth service required = none
+auth client required = none
+ms mon client mode = crc secure
+mon allow pool size one = true
+mon warn on pool no redundancy = false
+mon max pg per osd = 1000
+mon tick interval = 1
+paxos propose interval = 0.02
+paxos min wait = 0.01
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 4
+osd pool default pgp num = 4
+osd pool default pg autoscale mode = off
+osd crush chooseleaf type = 0
+osd objectstore = memstore
+osd memory target = 939524096
+osd op num shards = 2
+memstore device bytes = 4294967296
+keyring = {folder}/keyring
+run dir = {folder}/run
+crash dir = {folder}/run
+admin socket = {folder}/run/$name.$pid.asok
+log file = {folder}/log/$name.log
+mon cluster log file = {folder}/log/cluster.log
+mon data = {folder}/mon
+osd data = {folder}/osd
+mgr data = {folder}/mgr
+[client.rgw.a]
+rgw frontends = beast endpoint=127.0.0.1:{port}
+rgw data = {folder}/rgw
+rgw thread pool size = 64
+rgw override bucket index max shards = 1
+rgw enable apis = s3, admin
+rgw mp lock max time = 5
+rgw lc debug interval = -1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One user of the server, as an S3 client needs it."""
+
+    name: str
+    access_key: str
+    secret_key: str
+
+
+ADMIN = Account("admin", "ADMINKEY00000000", "adminsecretadminsecretadminsecret0")
+DOCK = Account("dock", "DOCKKEY000000000", "docksecretdocksecretdocksecret00")
+
+
+def missing() -> list[str]:
+    """The programs that are needed and not installed; empty when the server can be started."""
+    return [name for name in PROGRAMS if shutil.which(name) is None]
+
+
+class Gateway:
+    """The server in ``folder`` (owned by us, made by :func:`running`). ``endpoint`` is its address for S3 clients."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ports = free_ports(3)
+        self._fsid = str(uuid.uuid4())
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def port(self) -> int:
+        return self._ports[0]
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Bring everything up, with both accounts. RuntimeError with the last log lines when something does not."""
+        self._lay_out()
+        self._make_monitor()
+        self._launch("ceph-mon", "-i", "a", "-f")
+        disk = str(uuid.uuid4())
+        self._run("ceph", "osd", "new", disk)
+        self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
+        self._launch("ceph-osd", "-i", "0", "-f")
+        self._wait("ceph-osd", lambda: "1 up" in self._run("ceph", "osd", "stat"))
+        self.start_rgw()
+        for account in (ADMIN, DOCK):
+            self._make_user(account)
+
+    def start_rgw(self) -> None:
+        """Start the S3 front, also after :meth:`kill_rgw`: the data is in the disk process and is still there."""
+        self._launch("radosgw", "-n", "client.rgw.a", "-f")
+        self._wait("radosgw", lambda: _answers(self.port))
+
+    def kill_rgw(self) -> None:
+        """Kill the S3 front in the middle of whatever it does."""
+        self._kill("radosgw")
+
+    def stop(self) -> None:
+        """End every process. Nothing is worth a gentle stop: all data was in memory."""
+        for name in ("radosgw", "ceph-osd", "ceph-mon"):
+            self._kill(name)
+
+    def _lay_out(self) -> None:
+        for name in ("mon", "osd", "mgr", "log", "run", "rgw"):
+            (self.folder / name).mkdir()
+        port, mon_port, old_mon_port = self._ports
+        conf = _CONF.format(
+            fsid=self._fsid, folder=self.folder, port=port, mon_port=mon_port, old_mon_port=old_mon_port
+        )
+        (self.folder / "ceph.conf").write_text(conf)
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.iterdir()):
+                os.chown(path, NOBODY, NOBODY)
+
+    def _make_monitor(self) -> None:
+        keyring, monmap = str(self.folder / "keyring"), str(self.folder / "monmap")
+        _, mon_port, old_mon_port = self._ports
+        address = f"[v2:127.0.0.1:{mon_port},v1:127.0.0.1:{old_mon_port}]"
+        self._run("ceph-authtool", "--create-keyring", keyring, "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
+        self._run("ceph-authtool", keyring, "--gen-key", "-n", "client.admin", "--cap", "mon", "allow *")
+        self._run("monmaptool", "--create", "--fsid", self._fsid, "--addv", "a", address, monmap)
+        self._run("ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keyring)
+
+    def _make_user(self, account: Account) -> None:
+        self._run(
+            *("radosgw-admin", "user", "create", f"--uid={account.name}", f"--display-name={account.name}"),
+            *(f"--access-key={account.access_key}", f"--secret-key={account.secret_key}"),
+        )
+
+    def _command(self, *words: str) -> list[str]:
+        drop = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
+        return ["setpriv", "--pdeathsig", "KILL", *drop, *words]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "CEPH_CONF": str(self.folder / "ceph.conf"), "HOME": str(self.folder)}
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run(
+            self._command(*words),
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(words[:3])} failed: {done.stderr.strip()[-400:]}")
+        return done.stdout
+
+    def _launch(self, *words: str) -> None:
+        with (self.folder / "log" / f"{words[0]}.out").open("ab") as out:
+            self._processes[words[0]] = subprocess.Popen(
+                self._command(*words), env=self._environment(), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not ready():
+            if self._processes[name].poll() is not None or time.monotonic() > deadline:
+                out = (self.folder / "log" / f"{name}.out").read_text(errors="replace")
+                raise RuntimeError(f"{name} did not come up: {out.strip()[-400:]}")
+            time.sleep(0.05)
+
+    def _kill(self, name: str) -> None:
+        process = self._processes.pop(name, None)
+        if process is not None:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def running() -> Iterator[Gateway]:
+    """A server in a temporary folder, stopped and removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="rgw-") as folder, ExitStack() as at_the_end:
+        gateway = Gateway(Path(folder))
+        at_the_end.callback(gateway.stop)
+        gateway.start()
+        yield gateway
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on now; all different."""
+    with ExitStack() as at_the_end:
+        sockets = [at_the_end.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Start the server and keep it until a signal comes."""
+    if names := missing():
+        raise SystemExit(f"not installed: {', '.join(names)}; apt-get install the packages of hil/central/packages.txt")
+    with running() as gateway:
+        print(f"endpoint {gateway.endpoint}")
+        for account in (ADMIN, DOCK):
+            print(f"{account.name}: access key {account.access_key}, secret key {account.secret_key}")
+        sys.stdout.flush()
+        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+if __name__ == "__main__":
+    main()

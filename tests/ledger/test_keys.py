@@ -1,0 +1,179 @@
+"""The dock's keys: made once, kept to themselves, and understood by openssl."""
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dockagent.core import dsse, note, strict_json
+from dockagent.durable import RealDisk
+from dockagent.errors import UsageError
+from dockagent.ledger import trust
+from dockagent.ledger.keys import RECORD, Keys, read_public
+from tests.ledger import made
+
+
+def openssl(*args: str | Path) -> str:
+    done = subprocess.run(["openssl", *args], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_keys_are_loaded_as_they_were_made(tmp_path: Path) -> None:
+    keys = made.keys(tmp_path / "keys")
+    again = Keys.load(RealDisk(tmp_path / "keys"))
+    assert again.public_pem == keys.public_pem
+    assert again.vkey == keys.vkey
+    assert again.origin == "dockagent.local/dock-7"
+    assert again.sign_checkpoint(0, bytes(32)) == keys.sign_checkpoint(0, bytes(32))
+    assert {p.name: p.stat().st_mode & 0o777 for p in (tmp_path / "keys").glob("*.pem")} == {
+        "identity.pem": 0o600,
+        "log.pem": 0o600,
+    }
+
+
+def test_keys_are_never_overwritten(tmp_path: Path) -> None:
+    made.keys(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(UsageError, match="keys already"):
+        made.keys(tmp_path, seed=8)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("left", [["identity.pem"], ["identity.pem", "log.pem"]])
+def test_a_creation_cut_short_is_finished_with_the_same_keys(tmp_path: Path, left: list[str]) -> None:
+    whole = made.keys(tmp_path)
+    for path in tmp_path.iterdir():
+        if path.name not in left:
+            path.unlink()
+    finished = Keys.create(RealDisk(tmp_path), "dock-7", random.Random(99).randbytes)
+    assert finished.key_id == whole.key_id
+    assert Keys.load(RealDisk(tmp_path)).vkey == finished.vkey
+
+
+def test_real_keys_differ(tmp_path: Path) -> None:
+    one, two = (Keys.create(RealDisk(tmp_path / name), "dock-7") for name in ("a", "b"))
+    assert one.key_id != two.key_id
+    assert one.vkey != two.vkey
+
+
+@pytest.mark.parametrize("dock", ["", "a b", "a+b", "../x", "é", "a\n", "x" * 65, ".x"])
+def test_an_unusable_dock_id_is_refused(tmp_path: Path, dock: str) -> None:
+    with pytest.raises(UsageError, match="not a dock id"):
+        made.keys(tmp_path, dock)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["identity.pem", "log.pem"])
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, name: str, mode: int) -> None:
+    made.keys(tmp_path)
+    (tmp_path / name).chmod(mode)
+    with pytest.raises(UsageError, match=f"run `chmod 600 {tmp_path / name}`"):
+        Keys.load(RealDisk(tmp_path))
+
+
+def test_no_keys_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="run `dockagent keys init`"):
+        Keys.load(RealDisk(tmp_path))
+
+
+@pytest.mark.parametrize("text", [b"", b"garbage", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_damaged_key_is_one_line(tmp_path: Path, text: bytes) -> None:
+    made.keys(tmp_path)
+    (tmp_path / "identity.pem").write_bytes(text)
+    with pytest.raises(UsageError, match="is not a private key"):
+        Keys.load(RealDisk(tmp_path))
+
+
+def test_swapped_and_foreign_keys_are_refused(tmp_path: Path) -> None:
+    made.keys(tmp_path / "a")
+    made.keys(tmp_path / "b", seed=8)
+    identity = (tmp_path / "a" / "identity.pem").read_bytes()
+    (tmp_path / "a" / "identity.pem").write_bytes((tmp_path / "b" / "identity.pem").read_bytes())
+    with pytest.raises(UsageError, match=r"not those that trust\.json names"):
+        Keys.load(RealDisk(tmp_path / "a"))
+    (tmp_path / "a" / "log.pem").write_bytes(identity)
+    with pytest.raises(UsageError, match="not an Ed25519 key"):
+        Keys.load(RealDisk(tmp_path / "a"))
+    (tmp_path / "b" / "identity.pem").write_bytes((tmp_path / "b" / "log.pem").read_bytes())
+    with pytest.raises(UsageError, match="not a P-256 key"):
+        Keys.load(RealDisk(tmp_path / "b"))
+
+
+def test_a_record_is_verified_by_openssl(tmp_path: Path) -> None:
+    keys = made.keys(tmp_path / "keys")
+    envelope = dsse.parse(keys.sign_record(made.record(1)))
+    assert envelope.payload_type == RECORD
+    assert dsse.parse(keys.sign_statement(b"{}")).payload_type == dsse.IN_TOTO
+    pub, sig, signed = tmp_path / "pub.pem", tmp_path / "sig", tmp_path / "pae"
+    pub.write_text(keys.public_pem)
+    sig.write_bytes(envelope.signatures[0].sig)
+    # The pre-authentication encoding written out by hand, so that ours is checked too.
+    kind = b"application/vnd.dockagent.record+json"
+    signed.write_bytes(b"DSSEv1 %d " % len(kind) + kind + b" %d " % len(made.record(1)) + made.record(1))
+    assert "Verified OK" in openssl("dgst", "-sha256", "-verify", pub, "-signature", sig, signed)
+    signed.write_bytes(signed.read_bytes()[:-1] + b" ")
+    done = subprocess.run(
+        ["openssl", "dgst", "-sha256", "-verify", pub, "-signature", sig, signed], capture_output=True, check=False
+    )
+    assert done.returncode == 1
+
+
+def test_the_certificate_request_is_read_by_openssl(tmp_path: Path) -> None:
+    keys = made.keys(tmp_path / "keys")
+    request = tmp_path / "dock.csr"
+    request.write_text(keys.csr_pem("Central Station"))
+    text = openssl("req", "-in", request, "-noout", "-text", "-verify", "-nameopt", "RFC2253,sname")
+    assert "verify OK" in text
+    assert "serialNumber=dock-7,CN=dock-7,OU=Central Station" in text
+    assert "Digital Signature" in text
+    assert "CA:FALSE" in text
+    assert openssl("req", "-in", request, "-noout", "-pubkey") == keys.public_pem
+    assert "OU" not in openssl("req", "-in", _written(tmp_path / "bare.csr", keys.csr_pem("")), "-noout", "-subject")
+
+
+def test_a_site_that_no_certificate_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot ask for a certificate"):
+        made.keys(tmp_path).csr_pem("x" * 65)
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_the_trust_file_is_read_back(tmp_path: Path) -> None:
+    keys = made.keys(tmp_path)
+    read = trust.parse((tmp_path / "trust.json").read_bytes())
+    assert read.as_json() == keys.trust.as_json()
+    assert read_public(RealDisk(tmp_path)).as_json() == keys.dock.as_json()
+    assert note.parse_vkey(read.docks[0].log_key.text()) == keys.dock.log_key
+
+
+def test_what_is_not_a_trust_file_is_refused(tmp_path: Path) -> None:
+    good = made.keys(tmp_path).trust.as_json()
+    dock = good["docks"][0]
+    other = made.keys(tmp_path / "other", "dock-8", 8).dock.as_json()
+    p384 = openssl("ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", tmp_path / "k") or tmp_path / "k"
+    wrong = [
+        [],
+        {**good, "witnesses": []},
+        {"docks": good["docks"]},
+        {**good, "docks": dock},
+        {**good, "docks": ["dock-7"]},
+        {**good, "docks": [{**dock, "note": "x"}]},
+        {**good, "docks": [{**dock, "id": 7}]},
+        {**good, "docks": [{**dock, "id": ""}]},
+        {**good, "docks": [{**dock, "origin": "elsewhere"}]},
+        {**good, "docks": [{**dock, "log_vkey": other["log_vkey"]}]},
+        {**good, "docks": [{**dock, "record_key_pem": "no PEM"}]},
+        {**good, "docks": [{**dock, "record_key_pem": openssl("ec", "-in", p384, "-pubout").partition("read EC")[0]}]},
+        {**good, "camera_roots_pem": ["no PEM"]},
+    ]
+    for raw in wrong:
+        with pytest.raises(UsageError, match="not a trust file"):
+            trust.parse(strict_json.canonical(raw))
+    with pytest.raises(UsageError, match="not a trust file"):
+        trust.parse(b'{"docks":[],"docks":[],"camera_roots_pem":[]}')

@@ -1,0 +1,121 @@
+"""The ledger and its proofs before the Go project's transparency-log code, which shares nothing with ours."""
+
+import base64
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from dockagent.core import merkle
+from dockagent.ledger.keys import Keys
+from tests.ledger import made
+
+SOURCE = Path(__file__).parent / "outside" / "main.go"
+GOPATH = Path("/usr/share/gocode")  # where Debian's golang-*-dev packages lie
+
+
+def absent(what: str) -> None:
+    reason = f"{what} is absent; install golang-go and golang-golang-x-mod-dev"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bool]:
+    """Runs the Go verifier: True when it accepts, False when it says that it refuses."""
+    go = shutil.which("go") or next((str(path) for path in Path("/usr/lib").glob("go-*/bin/go")), None)
+    if go is None:
+        absent("the Go compiler")
+    if not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
+        absent("golang.org/x/mod/sumdb")
+    program = tmp_path_factory.mktemp("go") / "outside"
+    cache = tmp_path_factory.getbasetemp().parent / "go-build-cache"
+    env = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": "", "GOCACHE": str(cache)}
+    subprocess.run([str(go), "build", "-o", program, SOURCE], check=True, env=env)
+
+    def run(*args: str | Path) -> bool:
+        done = subprocess.run([program, *args], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "accepted\n") or done.stderr.startswith("refused:"), done.stderr
+        return done.returncode == 0
+
+    return run
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return made.keys(tmp_path / "keys")
+
+
+@pytest.mark.parametrize("count", [1, 2, 13, 64])
+def test_a_ledger_is_accepted(tmp_path: Path, keys: Keys, outside: Callable[..., bool], count: int) -> None:
+    folder = made.ledger(tmp_path / "ledger", keys, count)
+    assert outside("ledger", folder / "entries.jsonl", folder / "checkpoint", keys.vkey)
+
+
+def test_a_damaged_ledger_is_refused(tmp_path: Path, keys: Keys, outside: Callable[..., bool]) -> None:
+    folder = made.ledger(tmp_path / "ledger", keys)
+    args = ("ledger", folder / "entries.jsonl", folder / "checkpoint", keys.vkey)
+    lines = made.entries(folder)
+    for damaged in (
+        [*lines[:5], made.flip(lines[5]), *lines[6:]],
+        [*lines[:5], *lines[6:]],
+        [*lines[:5], lines[6], lines[5], *lines[7:]],
+        lines[:-1],
+    ):
+        made.write_entries(folder, damaged)
+        assert not outside(*args)
+    made.write_entries(folder, lines)
+    assert outside(*args)
+    checkpoint = (folder / "checkpoint").read_bytes()
+    (folder / "checkpoint").write_bytes(checkpoint.replace(b"\n13\n", b"\n12\n"))
+    assert not outside(*args)
+    (folder / "checkpoint").write_bytes(checkpoint)
+    assert not outside(*args[:3], made.keys(tmp_path / "other", seed=8).vkey)
+
+
+def test_every_record_is_proved_and_an_altered_one_is_not(
+    tmp_path: Path, keys: Keys, outside: Callable[..., bool]
+) -> None:
+    folder = made.ledger(tmp_path / "ledger", keys)
+    lines = made.entries(folder)
+    leaves = [merkle.leaf_hash(line) for line in lines]
+    entry = tmp_path / "entry"
+    for index, line in enumerate(lines):
+        proof = written(tmp_path / "proof", merkle.inclusion_proof(leaves, index))
+        args = ("inclusion", keys.vkey, folder / "checkpoint", str(index), entry, proof)
+        entry.write_bytes(line)
+        assert outside(*args)
+        entry.write_bytes(made.flip(line))
+        assert not outside(*args)
+
+
+def test_growth_is_proved_and_a_fork_by_the_key_holder_is_not(
+    tmp_path: Path, keys: Keys, outside: Callable[..., bool]
+) -> None:
+    leaves = [merkle.leaf_hash(line) for line in made.entries(made.ledger(tmp_path / "ledger", keys))]
+    fork = [*leaves[:3], merkle.leaf_hash(b"record 3, rewritten"), *leaves[4:]]
+    older, newer = tmp_path / "older", tmp_path / "newer"
+    for first in range(1, 13):
+        older.write_text(keys.sign_checkpoint(first, merkle.root(leaves[:first])))
+        for now, accepted in ((leaves, True), (fork, first <= 3)):  # up to record 3 the fork tells the same story
+            newer.write_text(keys.sign_checkpoint(13, merkle.root(now)))
+            proof = written(tmp_path / "proof", merkle.consistency_proof(now, first))
+            assert outside("consistency", keys.vkey, older, newer, proof) == accepted
+
+
+def test_a_checkpoint_of_a_fork_does_not_fit_the_ledger(
+    tmp_path: Path, keys: Keys, outside: Callable[..., bool]
+) -> None:
+    folder = made.ledger(tmp_path / "ledger", keys)
+    forked = [keys.sign_record(made.record(number, "fork" if number == 3 else "made")) for number in range(13)]
+    (folder / "checkpoint").write_text(keys.sign_checkpoint(13, merkle.root(map(merkle.leaf_hash, forked))))
+    assert not outside("ledger", folder / "entries.jsonl", folder / "checkpoint", keys.vkey)
+
+
+def written(path: Path, proof: Sequence[bytes]) -> Path:
+    path.write_text("".join(base64.b64encode(one).decode() + "\n" for one in proof))
+    return path
