@@ -121,6 +121,12 @@ def of(args: argparse.Namespace) -> Config:
     return load(Path(args.config) if args.config else None)
 
 
+def with_bays_folder(config: Config, folder: str) -> Config:
+    """The configuration, but watching this folder of bays."""
+    bays = msgspec.structs.replace(config.bays, folder=str(Path(folder).absolute()))
+    return msgspec.structs.replace(config, bays=bays)
+
+
 def home(args: argparse.Namespace) -> Path:
     """Where ``keys/ ledger/ spool/ quarantine/`` lie: ``--home``, else the configuration's, else the system's place
     when we may write there, else the user's state folder (XDG Base Directory)."""

@@ -6,7 +6,7 @@ camera, a file or a network: steps do, in worker threads, and come back through 
 
 import logging
 import queue
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,13 +49,15 @@ class Dock:
     """All state of one dock, and the only writer of its ledger. ``post`` may be called from any thread; everything
     else belongs to the thread that runs :meth:`turn`."""
 
-    def __init__(self, world: World, ledger: Ledger, setting: custody.Setting, limits: Limits) -> None:
-        self.state = State(dock=setting.dock)
+    def __init__(self, world: World, ledger: Ledger, setting: custody.Setting, limits: Limits, state: State) -> None:
+        """``state``: a new one, which from here on only this loop changes."""
+        self.state = state
         self.stopping = ""
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._world, self._ledger, self._setting, self._limits = world, ledger, setting, limits
         self._busy: set[Order] = set()
         self._arriving: dict[str, Sighting] = {}
+        self._lines: dict[str, Sighting] = {}
         self._leaving: set[str] = set()
         self._changed: set[str] = set()
 
@@ -75,9 +77,7 @@ class Dock:
 
     def start(self) -> None:
         """Replay the ledger, so that what was known is known again, and record the start."""
-        for payload in self._ledger.payloads():
-            event, at_ms = custody.event_of(payload)
-            advance(self.state, event, at_ms)
+        custody.replay(self._ledger.payloads(), self.state)
         after = "first start" if not self._ledger.size else "crash or power cut" if self.state.running else "clean stop"
         self._record([ev.DockStarted(self._setting.version, self._setting.config_sha256, after)])
 
@@ -112,14 +112,26 @@ class Dock:
                 found.extend(message.events)
             elif isinstance(message, Stop):
                 self.stopping = message.reason
-            elif message.action == "appeared":
-                self._arriving[message.bay] = message
-            elif message.action == "gone":
-                self._arriving.pop(message.bay, None)
-                self._leaving.add(message.bay)
             else:
-                self._changed.add(message.bay)
+                self._see(message)
         return found
+
+    def _see(self, sighting: Sighting) -> None:
+        bay, console = sighting.bay, sighting.kind == "tty"
+        if sighting.action == "gone":
+            self._world.bays.left(bay, sighting.kind)
+            (self._lines if console else self._arriving).pop(bay, None)
+            if not console:
+                self._leaving.add(bay)
+        elif sighting.action == "changed":
+            if not console:
+                self._changed.add(bay)
+        elif not console:
+            self._arriving[bay] = sighting
+        elif bay in self._leaving or (bay in self._arriving and bay in self.state.sessions):
+            self._lines[bay] = sighting  # the next camera's; the last one's worker must not meet it
+        else:
+            self._world.bays.came(bay, sighting.kind, sighting.address, sighting.facts)
 
     def _bays(self) -> list[ev.Event]:
         """Comings and goings, for bays whose worker is free: what it was doing has been recorded by then."""
@@ -144,6 +156,9 @@ class Dock:
 
     def _arrived(self, sighting: Sighting) -> list[ev.Event]:
         found = self._left(sighting.bay)
+        for one in (sighting, self._lines.pop(sighting.bay, None)):
+            if one is not None:
+                self._world.bays.came(one.bay, one.kind, one.address, one.facts)
         now = self._world.clock.now()
         session = f"{rfc3339(now.utc_ms)}/{sighting.bay}"
         found.append(
@@ -189,8 +204,3 @@ class Dock:
         for order in orders(self.state, self._world.clock.now().utc_ms, self._busy, self._limits):
             self._busy.add(order)
             crew.start(order, task(order, self.state, self._world))
-
-
-def holds(state: State) -> Callable[[str], bool]:
-    """The look-up that :class:`World` hands to steps: whether this clip needs no bytes any more."""
-    return lambda clip_id: clip_id in state.clips

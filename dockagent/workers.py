@@ -48,6 +48,7 @@ class Workers:
 
     def stop(self, patience_s: float) -> list[str]:
         """Ask all to end after what they do now; the names of those that did not within ``patience_s`` seconds each.
+        May be repeated.
 
         A thread that hangs in a camera's read is left behind: it holds nothing that is not safe to repeat.
         """
@@ -55,7 +56,9 @@ class Workers:
             lane.put(None)
         for thread in self._threads:
             thread.join(patience_s)
-        return [thread.name for thread in self._threads if thread.is_alive()]
+        left = [thread.name for thread in self._threads if thread.is_alive()]
+        self._lanes, self._threads = {}, []
+        return left
 
     def _work(self, lane: "queue.Queue[tuple[Order, Task] | None]") -> None:
         while (job := lane.get()) is not None:

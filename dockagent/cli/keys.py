@@ -32,7 +32,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 def run_init(args: argparse.Namespace) -> int:
     """Make the keys of a new dock."""
-    keys = Keys.create(RealDisk(config.home(args) / "keys"), args.dock or config.of(args).dock.id)
+    folder, dock_id = config.home(args) / "keys", args.dock or config.of(args).dock.id
+    try:
+        keys = Keys.create(RealDisk(folder), dock_id)
+    except OSError as err:
+        raise UsageError(f"cannot make keys in {folder}: {err.strerror}", "run this as the dock's user") from err
     _show(keys.dock, as_json=args.json)
     return 0
 

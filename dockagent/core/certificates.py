@@ -30,6 +30,7 @@ from dockagent.errors import Refused
 MAX_CHAIN_BYTES = 64 << 10
 MAX_CERTIFICATES = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREADABLE = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 
 def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -37,9 +38,12 @@ def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
     if len(pem) > MAX_CHAIN_BYTES or pem.count(b"-----BEGIN ") > MAX_CERTIFICATES:
         raise Refused(f"chain.pem has more than {MAX_CERTIFICATES} certificates or {MAX_CHAIN_BYTES} bytes")
     try:
-        return tuple(x509.load_pem_x509_certificates(pem))
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as err:
-        raise Refused(f"chain.pem holds no readable certificates: {err}") from err
+        chain = tuple(x509.load_pem_x509_certificates(pem))
+        for one in chain:  # the library parses these only when asked for
+            _ = one.subject, one.issuer, one.extensions
+    except (ValueError, UnsupportedAlgorithm, *_UNREADABLE) as err:
+        raise Refused(f"chain.pem holds no readable certificates: {_one_line(err)}") from err
+    return chain
 
 
 def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
@@ -47,7 +51,7 @@ def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
     try:
         key = leaf.public_key()
     except (ValueError, UnsupportedAlgorithm) as err:
-        raise Refused(f"the camera certificate's key cannot be read: {err}") from err
+        raise Refused(f"the camera certificate's key cannot be read: {_one_line(err)}") from err
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Refused("the camera certificate's key is not ECDSA P-256")
     return key
@@ -55,10 +59,7 @@ def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
 
 def device_serial(leaf: x509.Certificate) -> str:
     """Step 3. The serialNumber in the leaf's subject. Raises Refused where there is none or more than one."""
-    try:
-        named = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
-    except ValueError as err:
-        raise Refused(f"the camera certificate's subject cannot be read: {err}") from err
+    named = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(named) != 1 or not isinstance(named[0].value, str):
         raise Refused("the camera certificate does not have exactly one serialNumber in its subject")
     return named[0].value
@@ -77,14 +78,10 @@ def trust(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], 
 
 def _check_usage(leaf: x509.Certificate) -> None:
     """Step 2."""
-    try:
-        extensions = leaf.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as err:
-        raise Refused(f"the camera certificate's extensions cannot be read: {err}") from err
-    for one in extensions:
+    for one in leaf.extensions:
         if isinstance(one.value, x509.BasicConstraints) and one.value.ca:
             raise Refused("the camera certificate is that of a CA")
-    usage = next((one.value for one in extensions if isinstance(one.value, x509.KeyUsage)), None)
+    usage = next((one.value for one in leaf.extensions if isinstance(one.value, x509.KeyUsage)), None)
     if usage is None or not usage.digital_signature or usage.key_cert_sign:
         raise Refused("the camera certificate's key usage is not that of a signing device (digitalSignature)")
 
@@ -139,7 +136,7 @@ def _explain(
         if current in roots:
             break
     words = str(err).partition(" (encountered")[0].rpartition("candidates exhausted: ")[2]
-    return f"the path to a trusted root breaks a rule of RFC 5280: {words}"
+    return f"the path to a trusted root breaks a rule of RFC 5280: {_one_line(words)}"
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -152,4 +149,9 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 def _shown(name: x509.Name) -> str:
     """A name out of a certificate, short and safe to show."""
-    return paths.to_text(name.rfc4514_string().encode("utf-8", "surrogateescape"))[:120]
+    return _one_line(name.rfc4514_string())[:120]
+
+
+def _one_line(said: object) -> str:
+    """What the library says of a certificate, which may repeat what is in it: short and safe to show."""
+    return paths.to_text(str(said).encode("utf-8", "surrogateescape"))[:200]

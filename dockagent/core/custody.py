@@ -5,6 +5,7 @@ signs and what becomes a leaf of the ledger; nothing re-serialises them afterwar
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from dockagent.core import strict_json
 from dockagent.core.events import AnyEvent, Event
 from dockagent.core.model import State
 from dockagent.core.moment import Instant, parse_rfc3339, rfc3339
+from dockagent.core.session import advance
 from dockagent.errors import Refused
 
 SCHEMA = "urn:dockagent:record:1"
@@ -80,6 +82,13 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
 
 def _links(what: dict[str, Any]) -> dict[str, str]:
     return {name: what[key] for name, key in (("session", "session"), ("clip", "clip_id")) if what.get(key)}
+
+
+def replay(payloads: Iterable[bytes], state: State) -> None:
+    """Take a ledger's records into ``state``, oldest first. Raises Refused for one that cannot follow."""
+    for payload in payloads:
+        event, at_ms = event_of(payload)
+        advance(state, event, at_ms)
 
 
 def event_of(payload: bytes) -> tuple[Event, int]:

@@ -172,7 +172,10 @@ def _signed_payload(envelope: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     """Step 2. The payload, once its signature is known to be good. Raises Refused."""
     if len(envelope) > MAX_ENVELOPE_BYTES:
         raise Refused(f"the manifest has {len(envelope)} bytes; at most {MAX_ENVELOPE_BYTES} are read")
-    parsed = dsse.parse(envelope)
+    try:
+        parsed = dsse.parse(envelope)
+    except ValueError as err:
+        raise Refused("not a DSSE envelope: payload or signature has characters that base64 does not know") from err
     if parsed.payload_type != dsse.IN_TOTO:
         raise Refused(f"the manifest's payload type is not {dsse.IN_TOTO}")
     if len(parsed.signatures) > MAX_SIGNATURES:

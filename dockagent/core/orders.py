@@ -191,11 +191,29 @@ def _due(state: State, phase: ClipPhase, now_ms: int, at_work: set[str], most: i
     return found
 
 
-def stuck(state: State, tries: int) -> bool:
-    """Whether everything that is left has been tried ``tries`` times or for the last time: ``ingest`` ends there."""
+def card_is_done(state: State, bay: str, tries: int) -> bool:
+    """Whether nothing more can be done for the camera in ``bay`` now: all is delivered, or what is left has been tried
+    ``tries`` times or for the last time. ``ingest`` ends there."""
+    session = state.sessions.get(bay)
+    if session is None:
+        return False
+    if session.phase in (SessionPhase.ATTACHED, SessionPhase.IDENTIFIED):
+        return session.trouble.attempts >= tries
+    if session.phase is SessionPhase.LISTED and not session.to_pull and not session.undelivered:
+        return False  # only its release is left
+    if session.phase is SessionPhase.LISTED and session.to_pull and state.spool.attempts < tries:
+        return False
+    return _stuck(state, tries)
+
+
+def _stuck(state: State, tries: int) -> bool:
+    away = state.uplink.trouble.attempts >= tries
+    left = (
+        state.clips[clip_id] for phase in ClipPhase if phase is not ClipPhase.DONE for clip_id in state.queues[phase]
+    )
     return all(
-        clip.trouble.final or clip.trouble.attempts >= tries or state.uplink.trouble.attempts >= tries
-        for phase, queue in state.queues.items()
-        if phase is not ClipPhase.DONE
-        for clip in (state.clips[clip_id] for clip_id in queue)
+        clip.trouble.final
+        or clip.trouble.attempts >= tries
+        or (away and clip.phase in (ClipPhase.ADMITTED, ClipPhase.SHOWN))
+        for clip in left
     )

@@ -67,7 +67,7 @@ def _owners(
     for pool, signer in keyring.pools():
         own = tuple(dock for dock in pool if head is None or dock.origin == head.origin)
         if own and (signed is None or any(_signs(signed, dock) for dock in own)):
-            return own, Verdict(signer.word, f"dock {own[0].id}: {signer.why}") if signed else _UNPROVED
+            return own, Verdict(signer.word, f"{_names(own)}: {signer.why}") if signed else _UNPROVED
     fallback = tuple(dock for pool, _ in keyring.pools() for dock in pool)
     return fallback, keyring.stranger("no key that is here signed the checkpoint")
 
@@ -133,13 +133,13 @@ def _signature(tally: _Tally, signed: note.Note | None, docks: tuple[DockIdentit
     if not docks:
         return Verdict("unknown", "cannot be checked: no public key of this dock is here; give --trust FILE")
     if signed and not any(_signs(signed, dock) for dock in docks):
-        return Verdict("fail", f"the checkpoint is not signed by dock {docks[0].id}")
+        return Verdict("fail", f"the checkpoint is not signed by {_names(docks)}")
     if tally.unsigned:
         return Verdict(
-            "fail", f"{len(tally.unsigned)} records are not signed by dock {docks[0].id}: {_some(tally.unsigned)}"
+            "fail", f"{len(tally.unsigned)} records are not signed by {_names(docks)}: {_some(tally.unsigned)}"
         )
     what = "every record and the checkpoint are" if signed else "every record is"
-    return Verdict("pass", f"{what} signed by dock {docks[0].id}")
+    return Verdict("pass", f"{what} signed by {_names(docks)}")
 
 
 def _complete(tally: _Tally, head: note.Checkpoint | None) -> Verdict:
@@ -156,3 +156,8 @@ def _complete(tally: _Tally, head: note.Checkpoint | None) -> Verdict:
 def _some(found: list[str]) -> str:
     named = "; ".join(one for one in found if one)
     return f"{named}; …" if len(found) > _SHOWN else named
+
+
+def _names(docks: tuple[DockIdentity, ...]) -> str:
+    ids = list(dict.fromkeys(dock.id for dock in docks))
+    return " or ".join(f"dock {one}" for one in ids[:_SHOWN]) + (" or another" if len(ids) > _SHOWN else "")

@@ -13,20 +13,23 @@ from dockagent.evidence.check_clip import MASTER, RECORD_FILE, Open, check_clip
 from dockagent.evidence.check_ledger import check_ledger
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import Report, Verdict
-from dockagent.ledger.entries import lines
+from dockagent.ledger.entries import MAX_ENTRY, lines
 from dockagent.ledger.keys import PUBLIC
 from dockagent.ledger.log import CHECKPOINT, ENTRIES
 from dockagent.ledger.trust import DockIdentity, Trust, parse
 
 _LOOSE_SHOWN = 20
 _KEYS_BESIDE = (PUBLIC, f"ledger/{PUBLIC}", f"keys/{PUBLIC}")
+Docks = tuple[DockIdentity, ...]
 _WHAT_WE_KNOW = "give a ledger folder, a stored clip's folder, or a folder that holds such"
 
 
 @dataclass(slots=True)
 class _Walk:
-    """What one walk through a folder has met."""
+    """One walk through the folder ``top``: whom to trust, and what it has met."""
 
+    top: Path
+    trusted: Docks | None
     reports: list[Report] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
 
@@ -44,58 +47,66 @@ def verify(path: Path, trust: Trust | None) -> list[Report]:
 
     Raises UsageError where there is nothing, Missing where it is nothing that we know how to check.
     """
+    try:
+        return _verify(path, trust.docks if trust else None)
+    except OSError as err:
+        where = err.filename or path
+        raise Missing(
+            f"cannot tell: {where} cannot be read: {err.strerror}", "run this as one who may read it"
+        ) from err
+
+
+def _verify(path: Path, trusted: Docks | None) -> list[Report]:
     if not path.exists():
         raise UsageError(f"there is nothing at {path}", "check the path")
-    keyring = Keyring(trust.docks if trust else None, _docks_beside(path))
     if not path.is_dir():
         raise Missing(f"cannot tell: {path} is a file of a kind that cannot be checked by itself", _WHAT_WE_KNOW)
     home_ledger = path / "ledger"
-    try:
-        if _is_ledger(home_ledger):  # a dock's home: what else lies there is its own, and changes all the time
-            return [_ledger(home_ledger, keyring)]
-        walk = _Walk()
-        _enter(path, path, keyring, walk)
-    except OSError as err:
-        raise Missing(f"cannot tell: {err.filename or path} cannot be read: {err.strerror}") from err
+    if _is_ledger(home_ledger):  # a dock's home: what else lies there is its own, and changes all the time
+        return [_ledger(home_ledger, trusted)]
+    walk = _Walk(path, trusted)
+    _walk(walk)
     if not walk.reports:
         raise Missing(f"cannot tell: there is neither a ledger nor a clip in {path}", _WHAT_WE_KNOW)
-    if walk.loose:
-        walk.reports.append(_loose(path, walk.loose))
-    return walk.reports
+    return [*walk.reports, _loose(walk)] if walk.loose else walk.reports
 
 
-def _docks_beside(path: Path) -> tuple[DockIdentity, ...]:
-    """The docks of the nearest trust file next to what is checked, from the path itself upwards."""
-    for folder in (path, *path.absolute().parents):
+def _keyring(folder: Path, trusted: Docks | None) -> Keyring:
+    """``trusted``, and the docks of the nearest trust file that the folder, its home or its store holds."""
+    where = folder.absolute()
+    stores = [parent.parent for parent in where.parents if parent.name in ("clips", "quarantine")]
+    for near in (where, where.parent, *stores):
         for name in _KEYS_BESIDE:
-            file = folder / name
-            if file.is_file() and os.access(file, os.R_OK):
-                return _docks_in(file)
-    return ()
+            file = near / name
+            if os.access(file, os.R_OK) and file.is_file():
+                return Keyring(trusted, _docks_in(file))
+    return Keyring(trusted)
 
 
-def _docks_in(file: Path) -> tuple[DockIdentity, ...]:
+def _docks_in(file: Path) -> Docks:
     try:
         return parse(file.read_bytes()).docks
     except UsageError as err:
         raise UsageError(f"{file}: {err.what}", "mend it, or move it away and give --trust FILE") from err
 
 
-def _enter(folder: Path, top: Path, keyring: Keyring, walk: _Walk) -> None:
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-    if _is_ledger(folder):
-        walk.reports.append(_ledger(folder, keyring))
-    elif files & {RECORD_FILE, MASTER}:
-        walk.reports.append(_clip(folder, keyring))
-    else:
-        walk.loose += [_shown(folder / name, top) for name in sorted(files) if folder != top or name != PUBLIC]
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _enter(Path(entry.path), top, keyring, walk)
-            elif entry.name not in files:
-                walk.loose.append(f"{_shown(Path(entry.path), top)} (a link or special file, not read)")
+def _walk(walk: _Walk) -> None:
+    """Every folder below the top, in order of names; what is inside a ledger or a clip is that one's own."""
+    waiting = [walk.top]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+        if _is_ledger(folder):
+            walk.reports.append(_ledger(folder, walk.trusted))
+        elif files & {RECORD_FILE, MASTER}:
+            walk.reports.append(_clip(folder, walk.trusted))
+        else:
+            folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+            others = {Path(entry.path) for entry in entries}.difference(folders, [walk.top / PUBLIC])
+            walk.loose += [_text(path.relative_to(walk.top)) for path in sorted(others)]
+            waiting += reversed(folders)
 
 
 def _is_ledger(folder: Path) -> bool:
@@ -104,16 +115,17 @@ def _is_ledger(folder: Path) -> bool:
     return has[0] or (has[1] and has[2])
 
 
-def _ledger(folder: Path, keyring: Keyring) -> Report:
+def _ledger(folder: Path, trusted: Docks | None) -> Report:
+    keyring = _keyring(folder, trusted)
     checkpoint, entries = folder / CHECKPOINT, folder / ENTRIES
-    head = checkpoint.read_bytes() if checkpoint.is_file() else None
+    head = _small(checkpoint) if checkpoint.is_file() else None
     if not entries.is_file():
         return check_ledger(_text(folder), (), head, keyring)
     with entries.open("rb", buffering=0) as source:
         return check_ledger(_text(folder), lines(source), head, keyring)
 
 
-def _clip(folder: Path, keyring: Keyring) -> Report:
+def _clip(folder: Path, trusted: Docks | None) -> Report:
     path, record = _text(folder), folder / RECORD_FILE
     if not record.is_file() or record.is_symlink():
         gone, unknown = Verdict("fail", f"{RECORD_FILE} is missing"), Verdict("unknown", "there is no record")
@@ -126,10 +138,16 @@ def _clip(folder: Path, keyring: Keyring) -> Report:
             odd.append(f"{name!r} is a link or a special file; it was not read")
         elif name != RECORD_FILE:
             objects[name] = partial(_open, file)
-    report = check_clip(path, folder.name, record.read_bytes(), objects, keyring)
+    report = check_clip(path, folder.name, _small(record), objects, _keyring(folder, trusted))
     if "quarantine" in folder.absolute().parts:
         odd.append("the clip is in quarantine: the dock doubted it")
     return Report(report.kind, path, report.verdicts, (*report.findings, *odd), report.facts)
+
+
+def _small(file: Path) -> bytes:
+    """A file that is read at once. One that is longer than any good one is cut, so that its check refuses it."""
+    with file.open("rb") as source:
+        return source.read(MAX_ENTRY)
 
 
 def _open(file: Path) -> io.FileIO:
@@ -149,15 +167,11 @@ def _raise(err: OSError) -> None:
     raise err
 
 
-def _loose(top: Path, names: list[str]) -> Report:
-    shown = [f"{name} is covered by no record" for name in names[:_LOOSE_SHOWN]]
-    if len(names) > _LOOSE_SHOWN:
-        shown.append(f"… and {len(names) - _LOOSE_SHOWN} more files that no record covers")
-    return Report("folder", _text(top), findings=tuple(shown))
-
-
-def _shown(path: Path, top: Path) -> str:
-    return _text(path.relative_to(top))
+def _loose(walk: _Walk) -> Report:
+    shown = [f"{name} is covered by no record" for name in walk.loose[:_LOOSE_SHOWN]]
+    if len(walk.loose) > _LOOSE_SHOWN:
+        shown.append(f"… and {len(walk.loose) - _LOOSE_SHOWN} more files that no record covers")
+    return Report("folder", _text(walk.top), findings=tuple(shown))
 
 
 def _text(path: Path) -> str:

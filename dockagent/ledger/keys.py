@@ -8,7 +8,7 @@ and transparency logs with signed notes (Ed25519), and one key must never sign f
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from cryptography import x509
@@ -47,8 +47,8 @@ class Keys:
     """Both private keys and the public side. Every signature of the dock is made here."""
 
     dock: DockIdentity
-    _identity: ec.EllipticCurvePrivateKey
-    _log: Ed25519PrivateKey
+    _identity: ec.EllipticCurvePrivateKey = field(repr=False)
+    _log: Ed25519PrivateKey = field(repr=False)
 
     @classmethod
     def create(cls, disk: Disk, dock_id: str, random: Random = secrets.token_bytes) -> Self:

@@ -6,16 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dockagent.errors import Refused
+from dockagent.errors import Refused, UsageError
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` (made where missing; flock(2)). Raises Refused, naming the holder, where it is held.
+    """Hold the lock file ``path`` (made where missing; flock(2)). Raises Refused, naming the holder, where it is held,
+    UsageError without the right to it.
 
     The process id inside is only for that message; the lock itself is the kernel's.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except PermissionError as err:
+        raise UsageError(
+            f"cannot write the ledger {path.parent}: no right to it", "run this as the dock's user"
+        ) from err
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """The proxy: a small MP4 (H.264, AAC) that plays anywhere; and for sound without picture, a drawing of it.
 
-Full motion costs as much as the clip's length divided by three; a long clip therefore shows its key frames only, with
-all of its sound. What cannot be made whole is made in part: without sound, or sound alone.
+Full motion is dear: a minute of 1080p30 takes about twenty seconds of one core. A clip that is too long for the time
+given therefore shows its key frames only, with all of its sound. What cannot be made whole is made in part: without sound, or sound alone.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ PROXY, WAVEFORM = "proxy.mp4", "waveform.png"
 WAVEFORM_SIZE = (1280, 240)
 _LONG_SIDE, _SHORT_SIDE = 640, 360
 _RATE = 30  # frames per second at most
+_PIXELS_A_SECOND = 100_000_000  # decoded and encoded by one core; half of what was measured, for slower docks
 _KEY_EVERY = 2  # seconds between two places that a player can jump to
 
 
@@ -39,7 +40,7 @@ class _Attempt:
 def make(job: Job, motion_ms: int, length_ms: int) -> Proxy | str:
     """Write PROXY, the best that this clip allows: full motion up to ``motion_ms``, at most ``length_ms`` of it. The
     reason where nothing could be made. Each attempt may take half of the time that is left."""
-    attempts = list(_attempts(job.facts, motion_ms))
+    attempts = list(_attempts(job.facts, job.facts.duration_ms <= motion_ms and _affordable(job)))
     reason = "it has neither picture nor sound"
     slow = False
     for number, attempt in enumerate(attempts):
@@ -69,11 +70,28 @@ def waveform(job: Job, sound: StreamFacts) -> child.Outcome:
     return job.ffmpeg(drawn)
 
 
-def _attempts(facts: MediaFacts, motion_ms: int) -> Iterator[_Attempt]:
+def _affordable(job: Job) -> bool:
+    """Whether full motion can be expected to end within half of the time that is left."""
+    video = job.facts.first("video")
+    if video is None:
+        return False
+    pixels = video.width * video.height * frames_a_second(video.fps) * job.facts.duration_ms // 1000
+    return pixels // _PIXELS_A_SECOND <= job.left / 2
+
+
+def frames_a_second(fps: str) -> int:
+    """A ratio as ffprobe writes it, rounded up; what is not stated or makes no sense counts as an ordinary camera's."""
+    frames, _, seconds = fps.partition("/")
+    if not (frames.isdecimal() and seconds.isdecimal() and int(seconds) and int(frames)):
+        return _RATE
+    return min(-(-int(frames) // int(seconds)), 240)
+
+
+def _attempts(facts: MediaFacts, motion: bool) -> Iterator[_Attempt]:
     """From the best to the least."""
     sound = facts.first("audio") is not None
     if facts.first("video") is not None:
-        for picture in ("motion", "key frames") if facts.duration_ms <= motion_ms else ("key frames",):
+        for picture in ("motion", "key frames") if motion else ("key frames",):
             if sound:
                 yield _Attempt(picture, True)
             yield _Attempt(picture, False)
@@ -94,7 +112,15 @@ def _encode(job: Job, attempt: _Attempt, length_ms: int, seconds: float) -> chil
     streams = []
     if attempt.picture and (video := job.facts.first("video")):
         streams.append(_picture(source[str(video.index)], video))
-        options |= {"vcodec": "libx264", "preset": "ultrafast", "crf": 28, "pix_fmt": "yuv420p", "fps_mode": "vfr"}
+        options |= {
+            "vcodec": "libx264",
+            "preset": "ultrafast",
+            "crf": 28,
+            "maxrate": "800k",
+            "bufsize": "1600k",
+            "pix_fmt": "yuv420p",
+            "fps_mode": "vfr",
+        }
         options |= {"fpsmax": _RATE, "force_key_frames": f"expr:gte(t,n_forced*{_KEY_EVERY})", "threads:v": 1}
     if attempt.sound and (audio := job.facts.first("audio")):
         streams.append(source[str(audio.index)])

@@ -142,9 +142,9 @@ def _small(job: Job, stream: Any, video: StreamFacts, name: str, most: int) -> A
 
 
 def fit(shown: tuple[int, int], width: int, height: int) -> tuple[int, int]:
-    """The largest even size of the shape ``shown`` inside ``width`` × ``height``; never larger than it was."""
+    """The even size of the shape ``shown`` that fills ``width`` × ``height`` (both even), never larger than it was."""
     scale = min(Fraction(width, max(1, shown[0])), Fraction(height, max(1, shown[1])), Fraction(1))
-    across, down = (max(2, int(side * scale) // 2 * 2) for side in shown)
+    across, down = (max(2, round(side * scale / 2) * 2) for side in shown)
     return across, down
 
 

@@ -11,6 +11,7 @@ import os
 import select
 import stat
 import struct
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,8 @@ class BaysFolderWatch(Watch):
     def _arm(self) -> None:
         if not self._root.is_dir():
             raise UsageError(f"the bays folder {self._root} is not there", "make it, or name another in the config")
+        # watchdog warns when it meets a new folder twice (by its own walk and by the event), which does no harm
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning, "watchdog")
         try:
             self._observer.start()
         except OSError as err:

@@ -69,7 +69,7 @@ def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
     """Raises Permanent when no profile fits: the camera is then shown as not recognised, never as empty."""
     footage = world.bays.footage(bay)
     matches = recognise.match(world.profiles, card_facts(world.profiles, footage))
-    best = recognise.best(matches)
+    best = recognise.best(matches) if world.any_profile else matches[0]
     if best is None:
         nearest = f"{matches[0].profile} {matches[0].missing[0]}" if matches else "there are no profiles"
         raise Permanent(f"this camera is not recognised: {nearest}", "see `dockagent profile match`")
@@ -77,7 +77,7 @@ def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
     control = _open_console(world, bay, profile)
     answers = _ask(control, footage, profile) if control else _SILENT
     findings = [*answers.findings]
-    if profile.control.required and control is None:
+    if profile.control.required and control is None and world.console_wait_ms:
         findings.append(Finding("console", "this camera has a console, but none answered in its bay", "warning"))
     camera, doubt = _camera(best.identity, answers)
     return (

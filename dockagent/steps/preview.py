@@ -22,7 +22,8 @@ _SHORTER = 10  # a clip that plays for less than nine tenths of what it states i
 @dataclass(frozen=True, slots=True)
 class PreviewLimits:
     """``seconds``: wall-clock time for everything together. ``tiles``: small pictures on the storyboard.
-    ``motion_seconds``: clips up to this length get a proxy in full motion, longer ones one of key frames.
+    ``motion_seconds``: clips up to this length get a proxy in full motion (if ``seconds`` is enough for that), longer
+    ones one of key frames.
     ``length_seconds``: how much of a clip a proxy shows. ``memory_bytes``, ``file_bytes``: for each child process."""
 
     seconds: float = 900
@@ -111,7 +112,7 @@ def _make(job: Job, limits: PreviewLimits) -> Preview:
         pictures = _sprite(job, video, limits.tiles, tray)
     elif sound is not None:
         _waveform(job, sound, tray)
-    end_ms = _proxy(job, limits, tray)
+    end_ms = _proxy(job, limits, pictures[-1].at_ms if pictures else 0, tray)
     if pictures:
         text = storyboard.vtt(pictures, end_ms)
         (job.folder / storyboard.VTT).write_text(text, encoding="utf-8")
@@ -150,16 +151,17 @@ def _is_picture(job: Job, name: str, size: tuple[int, int]) -> bool:
     return video is not None and (video.width, video.height) == size
 
 
-def _proxy(job: Job, limits: PreviewLimits, tray: _Tray) -> int:
-    """Where the clip ends, in ms: what it states, unless the proxy shows that this is not true."""
+def _proxy(job: Job, limits: PreviewLimits, seen_ms: int, tray: _Tray) -> int:
+    """Where the clip ends, in ms: what it states, unless the proxy shows that this is not true. ``seen_ms``: the time
+    of the last picture on the storyboard."""
     stated, length_ms = job.facts.duration_ms, limits.length_seconds * 1000
     made = proxy.make(job, limits.motion_seconds * 1000, length_ms)
     if isinstance(made, str):
         tray.miss(f"no proxy: {made}")
         return stated
     tray.keep(proxy.PROXY, "proxy", made.note)
-    plays = made.facts.duration_ms
+    plays = max(made.facts.duration_ms, seen_ms)
     if stated <= length_ms and plays + 2000 < stated - stated // _SHORTER:
-        tray.miss(f"the clip states a length of {stated / 1000:.1f} s but only {plays / 1000:.1f} s of it play")
+        tray.miss(f"the clip states a length of {stated / 1000:.1f} s but only about {plays / 1000:.1f} s of it play")
         return plays
     return stated or plays

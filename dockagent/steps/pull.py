@@ -57,6 +57,7 @@ def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
     started = world.clock.monotonic()
     _check_room(world, task)
     kept = _resume(world.disk, task.item, source)
+    resumed_at = len(kept.leaves) * CHUNK
     whole, leaves, size = _copy(world, task, source, kept)
     if _still_changing(task, source, size):
         change = f"listed with {task.entry.bytes} bytes, read {size}, now {source.size()}"
@@ -81,7 +82,7 @@ def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
         sha256=whole,
         fingerprint=fingerprint,
         chunk_root=merkle.root(leaves).hex(),
-        resumed_at=len(kept.leaves) * CHUNK,
+        resumed_at=resumed_at,
         read_ms=int((world.clock.monotonic() - started) * 1000),
     )
 

@@ -1,6 +1,6 @@
 """What steps act on: the doors of one dock, real or simulated, bundled by ``daemon.py`` or by a test."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,19 @@ from dockagent.transports import Control, Footage
 
 
 class Bays(Protocol):
-    """The cameras that stand in the dock right now. Both calls raise Gone when the bay is empty."""
+    """The cameras that stand in the dock right now. ``footage`` and ``control`` raise Gone when the bay is empty.
+
+    A card that comes is told of only when nobody works for the bay's last camera any more, so that no step reads one
+    camera in the belief that it is another.
+    """
+
+    def came(self, bay: str, kind: str, address: str, facts: Mapping[str, str]) -> None:
+        """A card (``folder``, ``block``) or a console (``tty``) is there now."""
+        ...
+
+    def left(self, bay: str, kind: str) -> None:
+        """It is gone; whoever still reads from it gets Gone."""
+        ...
 
     def footage(self, bay: str) -> Footage:
         """The files of the camera in ``bay``; the same object until it leaves."""
@@ -51,7 +63,8 @@ class Progress(Protocol):
 @dataclass(frozen=True, slots=True)
 class World:
     """Everything a step may touch. ``holds(clip_id)``: the dock has this clip's bytes already, or proof of them
-    elsewhere (one look-up, from any thread)."""
+    elsewhere (one look-up, from any thread). ``any_profile``: False when a person has named the profile, which is then
+    used even if it does not fit."""
 
     clock: Clock
     disk: Disk
@@ -63,6 +76,7 @@ class World:
     profiles: tuple[Profile, ...]
     camera_roots: Sequence[x509.Certificate]
     holds: Callable[[str], bool]
+    any_profile: bool = True
     console_wait_ms: int = 3000
     set_clocks: bool = True
     clock_tolerance_ms: int = 1000

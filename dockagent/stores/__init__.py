@@ -36,9 +36,11 @@ class Source:
 class Stored:
     """What a store says about an object that it holds.
 
-    ``proof`` says in words how the store showed that it holds these bytes (``re-read``: every byte was read back
-    from the medium and hashed; ``checksum``: the store accepted every part under its signed SHA-256). ``version``
-    and ``etag`` are the store's own marks, or empty.
+    ``proof`` says in a word how the store showed that it holds these bytes. From ``put`` it is ``re-read`` (every
+    byte was read back, from the medium or over the network, and hashed) or ``checksum`` (the store accepted every
+    byte under a signed SHA-256, or states that SHA-256 itself). From ``stat`` it may also be ``metadata`` (``sha256``
+    is what the writer noted beside the object; nobody checked it) or ``size`` (nothing else is known; ``sha256`` is
+    empty): these two prove nothing. ``version`` and ``etag`` are the store's own marks, or empty.
     """
 
     key: str
@@ -62,7 +64,8 @@ class Store(Protocol):
     url: str
 
     def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
-        """Store ``source`` under ``key``; ``progress(n)`` is told each n more bytes that went out."""
+        """Store ``source`` under ``key``; ``progress(n)`` is told each n more bytes that went out or were
+        there already; after a success they add up to the size, and what was sent twice is told once."""
         ...
 
     def stat(self, key: str) -> Stored | None:

@@ -22,7 +22,7 @@ from dockagent.stores.keys import checked
 QUEUE = 4  # buffers between the reading and the writing thread
 _PART = ".part-"
 _PROBE = ".probe-"
-_REFUSALS = "check that the disk is mounted, writable and healthy"
+_REFUSALS = "check that it is mounted, writable, healthy, and of a kind that has hard links (not FAT)"
 
 
 class DirectoryStore:

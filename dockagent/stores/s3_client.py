@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3.session
+import boto3
 import botocore
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
@@ -25,7 +25,7 @@ def connect(settings: S3Settings) -> "S3Client":
     _need_good_botocore()
     _need_settings(settings)
     try:
-        client = boto3.session.Session().client(
+        client = boto3.client(
             "s3",
             endpoint_url=settings.endpoint or None,
             region_name=settings.region or ("us-east-1" if settings.endpoint else None),

@@ -81,7 +81,7 @@ def _refused(err: ClientError, what: str, clock: Clock) -> DockError:
         return Retryable(said, _HINTS[name])
     if number in (301, 307):
         return Retryable(said, _REGION)
-    if number in (401, 403):
+    if number in (401, 403) or name == "400":  # an answer to HEAD has no words: an expired token looks like this
         return Retryable(said, _KEYS)
     if number == 507:
         return Retryable(said, _HINTS["QuotaExceeded"])

@@ -75,7 +75,7 @@ class Multipart:
 
     def complete(self) -> "CompleteMultipartUploadOutputTypeDef":
         """Make the parts the object. The store may be asked again when its answer was lost."""
-        return self._place.client.complete_multipart_upload(
+        answer = self._place.client.complete_multipart_upload(
             Bucket=self._place.bucket,
             Key=self._place.name,
             UploadId=self._upload,
@@ -84,6 +84,8 @@ class Multipart:
             ChecksumType="COMPOSITE",
             IfNoneMatch="*",
         )
+        self._uploads.pop(self._place.name, None)
+        return answer
 
     @property
     def checksum(self) -> str:

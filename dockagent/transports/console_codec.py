@@ -58,10 +58,10 @@ def parse(line: bytes) -> Answer | None:
 
 
 def split(buffer: bytes) -> tuple[Sequence[bytes], bytes]:
-    """Whole lines, and the unfinished rest, cut to the last :data:`LONGEST_LINE` bytes: noise without an end must
-    not fill the memory, and a longer line is none."""
+    """Whole lines, and the unfinished rest, each cut to its last :data:`LONGEST_LINE` bytes: noise without an end
+    must not fill the memory, and an answer behind it is still found."""
     *lines, rest = buffer.split(b"\n")
-    return [line for line in lines if len(line) < LONGEST_LINE], rest[-LONGEST_LINE:]
+    return [line[-LONGEST_LINE:] for line in lines], rest[-LONGEST_LINE:]
 
 
 def check(body: bytes) -> int:

@@ -69,6 +69,7 @@ rgw data = {folder}/rgw
 rgw thread pool size = 64
 rgw override bucket index max shards = 1
 rgw enable apis = s3, admin
+rgw cache enabled = false
 rgw mp lock max time = 5
 rgw lc debug interval = -1
 """
@@ -241,7 +242,9 @@ def main() -> None:
         for account in (ADMIN, DOCK):
             print(f"{account.name}: access key {account.access_key}, secret key {account.secret_key}")
         sys.stdout.flush()
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        ending = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # only now: the server's processes must not inherit this
+        signal.sigwait(ending)
 
 
 if __name__ == "__main__":

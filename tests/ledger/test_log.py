@@ -1,7 +1,6 @@
 """The ledger on disk: what is appended lasts, what a crash leaves is cut off, what a checkpoint covers is never cut."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -64,23 +63,6 @@ def test_a_checkpoint_is_signed_only_when_there_is_something_new(folder: Path, k
         parsed = note.parse(log.checkpoint().encode())
     note.check(parsed, keys.dock.log_key)
     assert note.parse_checkpoint(parsed) == note.Checkpoint(keys.origin, 2, root_of(folder))
-
-
-def test_a_crash_at_any_byte_of_the_last_two_records_leaves_whole_records(folder: Path, keys: Keys) -> None:
-    made.ledger(folder, keys, 6, pinned=4)
-    path, whole = folder / "entries.jsonl", (folder / "entries.jsonl").read_bytes()
-    ends = [match.end() for match in re.finditer(b"\n", whole)]
-    for size in range(ends[3], len(whole) + 1):
-        path.write_bytes(whole[:size])
-        kept = max(end for end in ends if end <= size)
-        with Ledger.open(RealDisk(folder), keys) as log:
-            assert (log.size, log.cut) == (ends.index(kept) + 1, size - kept)
-        assert path.read_bytes() == whole[:kept]
-        aside = [part.read_bytes() for part in (folder / "cut").glob("*")]
-        assert (whole[kept:size] in aside) == (size > kept)
-    with Ledger.open(RealDisk(folder), keys) as log:
-        log.append([made.record(6)])
-        assert list(log.payloads()) == [made.record(number) for number in range(7)]
 
 
 @pytest.mark.parametrize(

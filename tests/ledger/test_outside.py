@@ -1,6 +1,7 @@
 """The ledger and its proofs before the Go project's transparency-log code, which shares nothing with ours."""
 
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -114,6 +115,25 @@ def test_a_checkpoint_of_a_fork_does_not_fit_the_ledger(
     forked = [keys.sign_record(made.record(number, "fork" if number == 3 else "made")) for number in range(13)]
     (folder / "checkpoint").write_text(keys.sign_checkpoint(13, merkle.root(map(merkle.leaf_hash, forked))))
     assert not outside("ledger", folder / "entries.jsonl", folder / "checkpoint", keys.vkey)
+
+
+def test_every_line_is_verified_by_openssl(tmp_path: Path, keys: Keys) -> None:
+    pub, sig, signed = tmp_path / "pub.pem", tmp_path / "sig", tmp_path / "pae"
+    pub.write_text(keys.public_pem)
+
+    def accepted(line: bytes) -> bool:
+        envelope = json.loads(line)
+        kind, payload = envelope["payloadType"].encode(), base64.b64decode(envelope["payload"])
+        signed.write_bytes(b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload))
+        sig.write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
+        command: list[str | Path] = ["openssl", "dgst", "-sha256", "-verify", pub, "-signature", sig, signed]
+        done = subprocess.run(command, capture_output=True, check=False)
+        assert done.stdout in (b"Verified OK\n", b"Verification failure\n"), done.stderr
+        return done.returncode == 0
+
+    for line in made.entries(made.ledger(tmp_path / "ledger", keys, 5)):
+        assert accepted(line)
+        assert not accepted(made.flip(line))
 
 
 def written(path: Path, proof: Sequence[bytes]) -> Path:

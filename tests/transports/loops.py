@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -39,6 +40,16 @@ def ext4(image: Path, tree: Path | None = None, megabytes: int = 8) -> Path:
     filled = ("-d", tree) if tree is not None else ()
     run("mkfs.ext4", "-q", "-F", "-L", "BWCAM", *filled, image, f"{megabytes}M")
     return image
+
+
+def partition_table(image: Path, *parts: tuple[int, int]) -> None:
+    """Write an MBR with Linux partitions, each (start, length) in MiB, into the first sector of ``image``."""
+    with image.open("r+b") as disk:
+        for number, (start, length) in enumerate(parts):
+            disk.seek(446 + 16 * number)
+            disk.write(struct.pack("<8sII", bytes([0, 0, 2, 0, 0x83, 0, 3, 0]), start * 2048, length * 2048))
+        disk.seek(510)
+        disk.write(b"\x55\xaa")
 
 
 def sha256(path: Path) -> str:

@@ -125,14 +125,6 @@ def test_a_bad_block_is_retryable_and_says_where(tmp_path: Path, card: Path) -> 
                     pass
 
 
-def _table_only(image: Path) -> None:
-    with image.open("r+b") as disk:
-        disk.seek(446)
-        disk.write(bytes([0, 0, 2, 0, 0x0C, 0, 3, 0]) + (2048).to_bytes(4, "little") + (4096).to_bytes(4, "little"))
-        disk.seek(510)
-        disk.write(b"\x55\xaa")
-
-
 def _encrypted(image: Path) -> None:
     with image.open("r+b") as disk:
         disk.write(b"LUKS\xba\xbe\0\x01aes\0")
@@ -147,7 +139,7 @@ def _truncated(image: Path) -> None:
     ("spoil", "words"),
     [
         (lambda image: None, "no file system that is known"),
-        (_table_only, "a partition table"),
+        (lambda image: loops.partition_table(image, (1, 2)), "a partition table"),
         (_encrypted, "crypto_LUKS"),
         (_truncated, "cannot mount"),
     ],

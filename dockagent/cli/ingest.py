@@ -1,0 +1,77 @@
+"""``dockagent ingest``: one pass over a mounted card, a folder or a block device. The daemon's flow, one bay."""
+
+import argparse
+import json
+import stat
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from dockagent import config
+from dockagent.cli.progress import Bars
+from dockagent.core import report
+from dockagent.core.orders import card_is_done
+from dockagent.errors import UsageError
+from dockagent.steps.detect import Sighting
+
+if TYPE_CHECKING:
+    from dockagent.daemon import Agent
+
+HELP = "pull, verify, preview and deliver one card, folder or block device; never erases"
+BAY = "ingest"
+TRIES = 3  # how often the store is knocked at before a person is told that it is away
+TICK_S = 0.2
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("ingest", parents=[parent], help=HELP, description=HELP)
+    parser.add_argument(
+        "source", metavar="SOURCE", type=Path, help="a mounted card, a folder, a block device, an image"
+    )
+    parser.add_argument("--profile", metavar="P", default="", help="use this firmware profile instead of finding one")
+    parser.add_argument("--store", metavar="URL", default="", help="file:///DIR or s3://BUCKET/PREFIX")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit 0: all delivered. 1: something is not. 3: delivered, with findings."""
+    from dockagent import daemon  # heavy: the other commands do without
+
+    sighting = _sighting(args.source)
+    with ExitStack() as stack:
+        bars = stack.enter_context(Bars(Console(stderr=True))) if sys.stderr.isatty() and not args.json else None
+        running = stack.enter_context(
+            daemon.agent(config.of(args), config.home(args), args.store, bars, card=args.profile)
+        )
+        running.dock.post(sighting)
+        _drain(running, bars)
+        result = report.card(running.dock.state, BAY)
+        running.dock.post(Sighting("gone", BAY, "", sighting.kind, sighting.address))
+    result["ledger"] = {"size": running.ledger.size, "root": running.ledger.root().hex()}
+    print(json.dumps(result, indent=2) if args.json else report.as_text(result, running.world.store.url))
+    return report.exit_code(result)
+
+
+def _sighting(source: Path) -> Sighting:
+    try:
+        mode = source.stat().st_mode
+    except OSError as err:
+        reason = err.strerror or err
+        raise UsageError(f"cannot use {source}: {reason}", "name a mounted card, a folder or a block device") from err
+    return Sighting("appeared", BAY, "", "folder" if stat.S_ISDIR(mode) else "block", str(source.absolute()))
+
+
+def _drain(running: "Agent", bars: Bars | None) -> None:
+    """Turn the loop until the card is done, or until all that is left has been tried often enough."""
+    state, clock = running.dock.state, running.world.clock
+    drawn = clock.monotonic()
+    while not (running.dock.idle and card_is_done(state, BAY, TRIES)):
+        running.dock.turn(running.workers, TICK_S)
+        if bars and clock.monotonic() - drawn > TICK_S:
+            drawn = clock.monotonic()
+            for what, total, done in report.amounts(state, BAY):
+                bars.plan(what, total, done)

@@ -1,0 +1,63 @@
+"""``dockagent status``: bays, cameras, clips and reasons."""
+
+import argparse
+import json
+from collections import Counter
+from typing import Any
+
+from dockagent.cli import history
+from dockagent.core import summary
+from dockagent.core.model import State
+
+HELP = "bays, cameras, and why anything is not delivered yet"
+LINES = 20
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("status", parents=[parent], help=HELP, description=HELP)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit 0 when all is delivered or under way, 1 when something needs a person."""
+    rows = _rows(history.state(args))
+    print(json.dumps(rows, indent=2) if args.json else _text(rows))
+    return 1 if rows["attention"] else 0
+
+
+def _rows(state: State) -> dict[str, Any]:
+    clips = [summary.clip_row(clip) for clip in state.clips.values()]
+    bays = [summary.session_row(session, state) for session in state.sessions.values()] if state.running else []
+    waiting = [
+        row for row in clips if row["state"] == "spooled" or (row["state"] == "quarantined" and not row["stored"])
+    ]
+    attention = [row for row in clips if row["state"] == "quarantined"]
+    attention += [row for row in bays if row["phase"] == "refused" or row["counts"]["failed"]]
+    return {
+        "running": state.running,
+        "bays": bays,
+        "clips": dict(Counter(row["state"] for row in clips)),
+        "waiting": waiting,
+        "attention": attention,
+        "store": state.uplink.trouble.reason or "no trouble seen",
+        "spool": state.spool.reason or "no trouble seen",
+    }
+
+
+def _text(rows: dict[str, Any]) -> str:
+    lines = [f"Dock: {'running' if rows['running'] else 'not running'}"]
+    for row in rows["bays"]:
+        camera = row["camera"].get("id", "unknown camera")
+        safe = "SAFE TO TAKE" if row["safe_to_take"] else row["reason"]
+        lines.append(f"  {row['bay']:<12} {camera:<20} {safe}")
+    if rows["running"] and not rows["bays"]:
+        lines.append("  all bays are empty")
+    counts = ", ".join(f"{count} {name}" for name, count in rows["clips"].items())
+    lines.append(f"Clips: {counts or 'none yet'}")
+    lines += [f"  {row['path']}: {row['reason']}" for row in rows["waiting"][:LINES]]
+    if len(rows["waiting"]) > LINES:
+        lines.append(f"  … and {len(rows['waiting']) - LINES} more (see `dockagent clips --state spooled`)")
+    lines += [f"  QUARANTINED {row['path']}: {row['reason']}" for row in rows["attention"] if "path" in row]
+    lines += [f"Store: {rows['store']}", f"Spool: {rows['spool']}"]
+    return "\n".join(lines)

@@ -1,0 +1,140 @@
+"""The state as rows for people and programs: what ``ingest``, ``status``, ``clips`` and ``show`` print."""
+
+from typing import Any
+
+import msgspec
+
+from dockagent.core.inventory import Finding
+from dockagent.core.manifest import Verdicts
+from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State
+from dockagent.core.moment import rfc3339
+
+VERDICTS = ("intact", "signature", "signer", "time", "complete")
+
+
+def clip_state(clip: Clip) -> str:
+    """``spooled``, ``delivered``, or ``quarantined`` (and then its ``stored`` key tells whether the store has it)."""
+    if clip.quarantine:
+        return "quarantined"
+    return "spooled" if clip.phase in UNDELIVERED else "delivered"
+
+
+def clip_reason(clip: Clip) -> str:
+    """Why a clip is not simply delivered, or empty."""
+    if clip.trouble.reason:
+        return f"{clip.quarantine}; {clip.trouble.reason}" if clip.quarantine else clip.trouble.reason
+    if clip.quarantine:
+        return clip.quarantine
+    return "" if clip.phase not in UNDELIVERED else f"waiting: {_WAITS[clip.phase]}"
+
+
+_WAITS = {
+    ClipPhase.ACQUIRED: "to be verified",
+    ClipPhase.VERIFIED: "for its preview",
+    ClipPhase.PREVIEWED: "for its record",
+    ClipPhase.ADMITTED: "for its preview to be delivered",
+    ClipPhase.SHOWN: "to be delivered",
+}
+
+
+def verdicts(found: Verdicts | None) -> dict[str, str]:
+    """The five verdicts by name; ``unknown`` for all as long as nobody has judged."""
+    return {name: getattr(found, name) if found else "unknown" for name in VERDICTS}
+
+
+def clip_row(clip: Clip) -> dict[str, Any]:
+    """One clip, for a program."""
+    return {
+        "path": clip.path,
+        "bytes": clip.bytes,
+        "sha256": clip.sha256,
+        "state": clip_state(clip),
+        "clip_id": clip.id,
+        "reason": clip_reason(clip),
+        "verdicts": verdicts(clip.verdicts),
+        "camera": clip.camera,
+        "role": clip.role,
+        "recording": clip.recording,
+        "belongs_to": clip.belongs_to,
+        "other_paths": list(clip.aliases),
+        "acquired": rfc3339(clip.acquired_ms),
+        "stored": clip.receipt.key if clip.receipt else "",
+    }
+
+
+def item_row(item: Item, state: State) -> dict[str, Any]:
+    """One file of a session's inventory, for a program: its clip's row, under the path that it has on this card."""
+    entry = item.entry
+    if item.clip_id:
+        return {**clip_row(state.clips[item.clip_id]), "path": entry.path, "belongs_to": entry.belongs_to}
+    return {
+        "path": entry.path,
+        "bytes": entry.bytes,
+        "sha256": "",
+        "state": "failed" if item.trouble.final else "waiting",
+        "clip_id": "",
+        "reason": item.trouble.reason or state.spool.reason or "waiting to be pulled",
+        "verdicts": verdicts(None),
+        "role": entry.role,
+        "recording": entry.recording,
+        "belongs_to": entry.belongs_to,
+    }
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """One finding, for a program."""
+    row: dict[str, Any] = msgspec.to_builtins(finding)
+    return row
+
+
+def session_findings(session: Session, state: State) -> list[Finding]:
+    """What was noticed about the card and about each of its clips."""
+    found = list(session.findings)
+    for item in session.items.values():
+        if item.clip_id:
+            clip = state.clips[item.clip_id]
+            found += [msgspec.structs.replace(one, path=one.path or item.entry.path) for one in clip.findings]
+    return found
+
+
+def session_row(session: Session, state: State) -> dict[str, Any]:
+    """One camera in its bay, for a program."""
+    rows = [item_row(item, state) for item in session.items.values()]
+    counts = {name: sum(row["state"] == name for row in rows) for name in _STATES}
+    return {
+        "bay": session.bay,
+        "port": session.port,
+        "session": session.id,
+        "phase": str(session.phase),
+        "safe_to_take": session.phase is SessionPhase.RELEASED and session.safe,
+        "camera": camera_row(session),
+        "counts": counts,
+        "left_out": len(session.skipped),
+        "findings": len(session.findings),
+        "reason": session_reason(session, state),
+    }
+
+
+_STATES = ("waiting", "failed", "spooled", "delivered", "quarantined")
+
+
+def camera_row(session: Session) -> dict[str, Any]:
+    """The camera of a session, for a program; empty as long as nobody knows it."""
+    if session.camera is None:
+        return {}
+    row: dict[str, Any] = msgspec.to_builtins(session.camera)
+    offset = {} if session.offset_ms is None else {"clock_offset_ms": session.offset_ms}
+    return row | {"profile": session.profile, "battery": session.battery} | offset
+
+
+def session_reason(session: Session, state: State) -> str:
+    """Why a camera may not be taken yet, for a person; empty when it may."""
+    if session.trouble.reason:
+        return session.trouble.reason
+    if session.phase is SessionPhase.RELEASED:
+        return "" if session.safe else f"{len(session.failed)} files could not be read; keep the camera"
+    if session.phase is SessionPhase.LISTED:
+        left = f"{len(session.to_pull)} files to pull, {len(session.undelivered)} clips to deliver"
+        why = state.spool.reason or state.uplink.trouble.reason
+        return f"{left}; {why}" if why else left
+    return "being looked at"

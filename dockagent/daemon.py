@@ -1,0 +1,211 @@
+"""Builds the real world from the configuration, and runs the dock in it: as a daemon, or for one card (``ingest``)."""
+
+import logging
+import platform
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from dockagent import __version__, systemd
+from dockagent.clock import Clock, SystemClock
+from dockagent.config import Config, load_profiles, profiles_folder
+from dockagent.core import custody
+from dockagent.core.model import State
+from dockagent.core.orders import Limits
+from dockagent.core.profile import Profile
+from dockagent.dock import Dock, Stop
+from dockagent.durable import RealDisk
+from dockagent.errors import UsageError
+from dockagent.ledger.keys import PUBLIC, Keys
+from dockagent.ledger.log import Ledger
+from dockagent.steps import unforeseen
+from dockagent.steps.derive import FfmpegPreviewer
+from dockagent.steps.detect import Sighting
+from dockagent.steps.detect_bays import BaysFolderWatch
+from dockagent.steps.detect_udev import UdevWatch
+from dockagent.steps.preview import PreviewLimits
+from dockagent.steps.world import Previewer, Progress, World
+from dockagent.stores import Store
+from dockagent.stores.open_store import open_store
+from dockagent.stores.s3_settings import S3Settings
+from dockagent.transports.bays import DockBays
+from dockagent.workers import Workers
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 10.0
+TICK_S = 0.25  # how often the loop looks for orders whose waiting time is over
+MIB = 1 << 20
+
+
+class Quiet:
+    """A :class:`dockagent.steps.world.Progress` that nobody watches."""
+
+    def moved(self, what: str, key: str, done: int, total: int) -> None:
+        """Nothing to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One running dock: its loop, its workers, and what they stand on."""
+
+    home: RealDisk
+    keys: Keys
+    ledger: Ledger
+    world: World
+    dock: Dock
+    workers: Workers
+    bays: DockBays
+
+
+@contextmanager
+def agent(
+    config: Config, home: Path, store_url: str = "", progress: Progress | None = None, *, card: str | None = None
+) -> Iterator[Agent]:
+    """A dock that has replayed its ledger and recorded its start; on the way out it records its stop.
+
+    ``store_url`` goes before the configured one; with neither, the store is the folder ``store`` of the home.
+    ``card``: only one card is to be read, which has no console; its profile's name, or "" to find the profile.
+    Raises UsageError for a configuration that cannot work, Refused for a ledger that must not be continued.
+    """
+    clock = SystemClock()
+    disk = _open_home(home)
+    keys = _keys(home, config)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger.open(RealDisk(home / "ledger"), keys))
+        bays = DockBays(clock, home / "mounts")
+        stack.callback(bays.close)
+        state = State(dock=keys.dock.id)
+        world = World(
+            clock=clock,
+            disk=disk,
+            store=_store(config, home, store_url, clock),
+            keys=keys,
+            bays=bays,
+            previewer=_previewer(config, disk, clock),
+            progress=progress or Quiet(),
+            profiles=_profiles(config, card or ""),
+            any_profile=not card,
+            camera_roots=camera_roots(config),
+            holds=state.clips.__contains__,
+            console_wait_ms=config.bays.console_wait_ms if card is None else 0,
+            set_clocks=config.clock.set_cameras,
+            clock_tolerance_ms=config.clock.tolerance_ms,
+            spool_reserve=config.limits.spool_reserve_mib * MIB,
+        )
+        setting = custody.Setting(
+            keys.origin, keys.dock.id, config.dock.site, config.dock.responsible, __version__, config.sha256
+        )
+        limits = Limits(config.limits.pulls, config.limits.previews, config.limits.uplinks)
+        dock = Dock(world, ledger, setting, limits, state)
+        dock.start()
+        workers = Workers(dock.post, unforeseen)
+        stack.callback(_end, workers)
+        yield Agent(disk, keys, ledger, world, dock, workers, bays)
+        _end(workers)
+        dock.post(Stop(dock.stopping or "done"))
+        dock.turn(workers, 0)  # the workers' last events
+        dock.stop()
+
+
+def _end(workers: Workers) -> None:
+    for name in workers.stop(PATIENCE_S):
+        log.warning("the worker %s did not end; what it was doing is done again at the next start", name)
+
+
+def _open_home(home: Path) -> RealDisk:
+    try:
+        return RealDisk(home)
+    except OSError as err:
+        raise UsageError(f"cannot use {home} as the dock's home: {err.strerror}", "give another --home") from err
+
+
+def _keys(home: Path, config: Config) -> Keys:
+    disk = RealDisk(home / "keys")
+    if disk.size(PUBLIC) is not None:
+        return Keys.load(disk)
+    named = config.dock.id if config.dock.id != "dock" else platform.node()
+    return Keys.create(disk, re.sub(r"[^A-Za-z0-9._-]", "-", named)[:64] or "dock")
+
+
+def _store(config: Config, home: Path, url: str, clock: Clock) -> Store:
+    chosen = url or config.store.url or f"file://{home / 'store'}"
+    secret = ""
+    if config.store.secret_key_file:
+        try:
+            secret = Path(config.store.secret_key_file).read_text(encoding="utf-8").strip()
+        except OSError as err:
+            raise UsageError(
+                f"cannot read the store's secret key file: {err}", "check [store] secret_key_file"
+            ) from err
+    settings = S3Settings(
+        endpoint=config.store.endpoint,
+        region=config.store.region,
+        access_key=config.store.access_key,
+        secret_key=secret,
+        ca_file=config.store.ca_file,
+        client_cert=config.store.client_cert,
+        client_key=config.store.client_key,
+    )
+    return open_store(chosen, settings, clock)
+
+
+def _profiles(config: Config, only: str) -> tuple[Profile, ...]:
+    profiles = load_profiles(profiles_folder(config))
+    chosen = tuple(one for one in profiles if only in ("", one.name))
+    if not chosen:
+        raise UsageError(f"there is no profile {only}", f"there are: {', '.join(one.name for one in profiles)}")
+    return chosen
+
+
+def _previewer(config: Config, disk: RealDisk, clock: Clock) -> Previewer | None:
+    if not config.preview.enabled:
+        return None
+    try:
+        said = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as err:
+        log.warning("no previews: ffmpeg cannot be run (%s); install the package ffmpeg", err)
+        return None
+    limits = PreviewLimits(seconds=config.preview.seconds, memory_bytes=config.preview.memory_mib * MIB)
+    return FfmpegPreviewer(disk, limits, clock, " ".join(said.split()[:3]))
+
+
+def camera_roots(config: Config) -> tuple[x509.Certificate, ...]:
+    """The certificates of camera makers that this dock trusts. Raises UsageError for a file that holds none."""
+    roots: list[x509.Certificate] = []
+    for name in config.trust.camera_roots:
+        try:
+            roots.extend(x509.load_pem_x509_certificates(Path(name).read_bytes()))
+        except (OSError, ValueError) as err:
+            raise UsageError(f"no certificate in {name}: {err}", "check camera_roots in [trust]") from err
+    return tuple(roots)
+
+
+def run(config: Config, home: Path, store_url: str = "") -> int:
+    """The daemon: watch the bays until SIGTERM or SIGINT. Tells systemd when it is ready and that it is alive."""
+    with agent(config, home, store_url) as running, ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.dock.post(Stop("signal")))
+        for watch in _watches(config, running.dock.post, running.world.clock):
+            watch.start()
+            stack.callback(watch.stop)
+        systemd.notify("READY=1")
+        while not running.dock.stopping:
+            running.dock.turn(running.workers, TICK_S)
+            systemd.notify("WATCHDOG=1")
+        systemd.notify("STOPPING=1")
+    return 0
+
+
+def _watches(config: Config, post: Callable[[Sighting], None], clock: Clock) -> Iterator[UdevWatch | BaysFolderWatch]:
+    if config.bays.folder:
+        settle_s = config.bays.settle_ms / 1000
+        yield BaysFolderWatch(Path(config.bays.folder), post, log.error, clock, settle_s=settle_s)
+    if config.bays.udev:
+        yield UdevWatch(config.bays.ports, post, log.error, clock, auto=config.bays.auto)
