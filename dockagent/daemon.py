@@ -30,6 +30,7 @@ from dockagent.steps.detect import Sighting
 from dockagent.steps.detect_bays import BaysFolderWatch
 from dockagent.steps.detect_udev import UdevWatch
 from dockagent.steps.preview import PreviewLimits
+from dockagent.steps.tidy import tidy
 from dockagent.steps.world import Previewer, Progress, World
 from dockagent.stores import Store
 from dockagent.stores.open_store import open_store
@@ -105,6 +106,8 @@ def agent(
         limits = Limits(config.limits.pulls, config.limits.previews, config.limits.uplinks)
         dock = Dock(world, ledger, setting, limits, state)
         dock.start()
+        for path in tidy(disk, state):
+            log.info("removed %s, left by a crash", path)
         workers = Workers(dock.post, unforeseen)
         stack.callback(_end, workers)
         yield Agent(disk, keys, ledger, world, dock, workers, bays)
@@ -131,7 +134,7 @@ def _keys(home: Path, config: Config) -> Keys:
     if disk.size(PUBLIC) is not None:
         return Keys.load(disk)
     named = config.dock.id if config.dock.id != "dock" else platform.node()
-    return Keys.create(disk, re.sub(r"[^A-Za-z0-9._-]", "-", named)[:64] or "dock")
+    return Keys.create(disk, re.sub(r"[^A-Za-z0-9._-]", "-", named).lstrip("._-")[:64] or "dock")
 
 
 def _store(config: Config, home: Path, url: str, clock: Clock) -> Store:

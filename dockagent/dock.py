@@ -83,8 +83,8 @@ class Dock:
 
     def turn(self, crew: Crew, timeout_s: float) -> None:
         """Hear what happened (waiting up to ``timeout_s``), record it, and give the orders that follow."""
-        heard = self._hear(self._take(timeout_s))
-        self._record([*heard, *self._bays()])
+        self._record(self._hear(self._take(timeout_s)))
+        self._bays()
         if not self.stopping:
             self._act(crew)
         if self.idle:
@@ -133,49 +133,43 @@ class Dock:
         else:
             self._world.bays.came(bay, sighting.kind, sighting.address, sighting.facts)
 
-    def _bays(self) -> list[ev.Event]:
+    def _bays(self) -> None:
         """Comings and goings, for bays whose worker is free: what it was doing has been recorded by then."""
         at_work = {order.lane for order in self._busy}
-        found: list[ev.Event] = []
-        for bay in sorted(bay for bay in self._leaving if f"bay:{bay}" not in at_work):
-            found.extend(self._left(bay))
-        for bay in sorted(bay for bay in self._arriving if f"bay:{bay}" not in at_work and bay not in self._leaving):
-            found.extend(self._arrived(self._arriving.pop(bay)))
-        for bay in sorted(bay for bay in self._changed if f"bay:{bay}" not in at_work):
-            found.extend(self._card_changed(bay))
-        return found
+        for bay in sorted({*self._leaving, *self._arriving, *self._changed}):
+            if f"bay:{bay}" in at_work:
+                continue
+            if bay in self._leaving or bay in self._arriving:
+                self._left(bay)
+            if bay in self._arriving:
+                self._arrived(self._arriving.pop(bay))
+            if bay in self._changed:
+                self._card_changed(bay)
 
-    def _left(self, bay: str) -> list[ev.Event]:
+    def _left(self, bay: str) -> None:
         self._leaving.discard(bay)
         self._changed.discard(bay)
         session = self.state.sessions.get(bay)
-        if session is None:
-            return []
-        clean = session.phase is SessionPhase.RELEASED and session.safe
-        return [ev.CameraDetached(session.id, clean, len(session.to_pull) + len(session.failed))]
+        if session is not None:
+            clean = session.phase is SessionPhase.RELEASED and session.safe
+            self._record([ev.CameraDetached(session.id, clean, len(session.to_pull) + len(session.failed))])
 
-    def _arrived(self, sighting: Sighting) -> list[ev.Event]:
-        found = self._left(sighting.bay)
-        for one in (sighting, self._lines.pop(sighting.bay, None)):
+    def _arrived(self, sighting: Sighting) -> None:
+        bay = sighting.bay
+        for one in (sighting, self._lines.pop(bay, None)):
             if one is not None:
-                self._world.bays.came(one.bay, one.kind, one.address, one.facts)
-        now = self._world.clock.now()
-        session = f"{rfc3339(now.utc_ms)}/{sighting.bay}"
-        found.append(
-            ev.CameraAttached(
-                session, sighting.bay, sighting.port, sighting.kind, sighting.address, dict(sighting.facts)
-            )
-        )
-        return found
+                self._world.bays.came(bay, one.kind, one.address, one.facts)
+        session = f"{rfc3339(self._world.clock.now().utc_ms)}/{bay}"
+        facts = dict(sighting.facts)
+        self._record([ev.CameraAttached(session, bay, sighting.port, sighting.kind, sighting.address, facts)])
 
-    def _card_changed(self, bay: str) -> list[ev.Event]:
+    def _card_changed(self, bay: str) -> None:
         session = self.state.sessions.get(bay)
-        if session is None or session.phase not in (SessionPhase.LISTED, SessionPhase.RELEASED):
-            if session is None or session.phase is SessionPhase.REFUSED:
-                self._changed.discard(bay)
-            return []
+        if session is not None and session.phase in (SessionPhase.ATTACHED, SessionPhase.IDENTIFIED):
+            return  # it is going to be listed anyway; look again afterwards
         self._changed.discard(bay)
-        return [ev.CameraChanged(session.id)]
+        if session is not None and session.phase is not SessionPhase.REFUSED:
+            self._record([ev.CameraChanged(session.id)])
 
     def _record(self, found: Iterable[ev.Event]) -> None:
         """Into the ledger with one sync, then believed by everyone. An event that the tables refuse is only logged."""

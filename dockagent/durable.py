@@ -17,6 +17,9 @@ call                   after a crash in the middle
 import ctypes
 import errno
 import os
+import secrets
+import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -151,6 +154,7 @@ class RealDisk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folders = threading.Lock()  # held while folders come and go, so that none goes as a file comes to it
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
 
     def path(self, path: str) -> Path:
@@ -172,9 +176,9 @@ class RealDisk:
 
     def append(self, path: str) -> Appender:
         target = self.path(path)
-        self._make_folders(target.parent)
         known = target.exists()
-        with _room():
+        with self._folders, _room():
+            self._make_folders(target.parent)
             fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         if not known:
             _sync_folder(target.parent)
@@ -193,16 +197,15 @@ class RealDisk:
 
     def commit(self, part: str, final: str) -> None:
         source, target = self.path(part), self.path(final)
-        self._make_folders(target.parent)
-        source.replace(target)
+        with self._folders:
+            self._make_folders(target.parent)
+            source.replace(target)
         _sync_folder(target.parent)
         if source.parent != target.parent:
             _sync_folder(source.parent)
 
     def publish(self, part: str, final: str) -> None:
-        source, target = self.path(part), self.path(final)
-        self._make_folders(target.parent)
-        self._link(source, target)
+        self._link(self.path(part), self.path(final))
 
     def truncate(self, path: str, size: int) -> None:
         fd = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)
@@ -214,27 +217,29 @@ class RealDisk:
 
     def remove(self, path: str) -> None:
         target = self.path(path)
-        if target.exists():
-            target.unlink(missing_ok=True)
-            _sync_folder(target.parent)
-        parent = target.parent
-        while parent != self.root and parent.is_dir() and not any(parent.iterdir()):
-            parent.rmdir()
-            parent = parent.parent
+        with self._folders:
+            if target.exists():
+                target.unlink()
+                _sync_folder(target.parent)
+            parent = target.parent
+            while parent != self.root and parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+                parent = parent.parent
 
     def size(self, path: str) -> int | None:
         try:
-            return self.path(path).stat().st_size
-        except FileNotFoundError:
+            facts = self.path(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 
     def names(self, path: str) -> list[str]:
         folder = self.path(path) if path else self.root
         return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
     def free(self) -> int:
-        stat = os.statvfs(self.root)
-        return stat.f_bavail * stat.f_frsize
+        room = os.statvfs(self.root)
+        return room.f_bavail * room.f_frsize
 
     def _make_folders(self, folder: Path) -> None:
         missing = []
@@ -246,22 +251,31 @@ class RealDisk:
             _sync_folder(path.parent)
 
     def _write_temporary(self, target: Path, data: bytes, mode: int) -> Path:
-        self._make_folders(target.parent)
-        temporary = target.with_name(target.name + ".tmp")
-        with _room():
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-            try:
+        temporary = target.with_name(
+            f".{secrets.token_hex(8)}.tmp"
+        )  # short: the target's name may be as long as can be
+        with self._folders, _room():
+            self._make_folders(target.parent)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        whole = False
+        try:
+            with _room():
                 view = memoryview(data)
                 while view:
                     view = view[os.write(fd, view) :]
                 os.fsync(fd)
-            finally:
-                os.close(fd)
+            whole = True
+        finally:
+            os.close(fd)
+            if not whole:
+                temporary.unlink()
         return temporary
 
     def _link(self, source: Path, target: Path) -> None:
         try:
-            target.hardlink_to(source)
+            with self._folders:
+                self._make_folders(target.parent)
+                target.hardlink_to(source)
         except FileExistsError:
             source.unlink()
             raise

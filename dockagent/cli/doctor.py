@@ -1,4 +1,3 @@
 """placeholder"""
-import argparse
 def add(c, p):
     pass

@@ -4,7 +4,6 @@ Keys are handed in; nothing here knows where they live.
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,5 +95,5 @@ def _base64(text: object) -> bytes:
         raise Refused("not a DSSE envelope: payload or signature is missing")
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as err:
+    except ValueError as err:  # binascii.Error, and what text outside ASCII raises
         raise Refused(f"not a DSSE envelope: bad base64: {err}") from err

@@ -34,7 +34,7 @@ def fingerprint_ranges(size: int) -> list[tuple[int, int]]:
     sizes at the edges, so a file that was recorded anew differs there.
     """
     if size <= 2 * FINGERPRINT_EDGE:
-        return [(0, size)]
+        return [(0, size)] if size else []
     step = (size - 2 * FINGERPRINT_EDGE) // (_PROBES + 1)
     inner = [(FINGERPRINT_EDGE + step * n, FINGERPRINT_PROBE) for n in range(1, _PROBES + 1)]
     if step <= FINGERPRINT_PROBE:

@@ -65,7 +65,7 @@ class SkipRule(_Section, frozen=True):
 
     role: Literal["os-junk", "private", "camera-owned"]
     path: str
-    why: str
+    why: Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class FileRule(_Section, frozen=True):

@@ -15,7 +15,7 @@ from dockagent.errors import Refused
 
 S, C = SessionPhase, ClipPhase
 
-# Which events a session may see in each phase. Failures and detaching are possible at any time.
+# In which phases a session may see an event, and where it leads. Failures are possible at any time.
 SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
     ev.CameraIdentified: frozenset({S.ATTACHED}),  # -> identified
     ev.ClockMeasured: frozenset({S.IDENTIFIED}),
@@ -25,6 +25,7 @@ SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
     ev.AcquireFailed: frozenset({S.LISTED}),  # -> identified, to list again, when the card changed under us
     ev.CameraChanged: frozenset({S.LISTED, S.RELEASED}),  # -> identified
     ev.Released: frozenset({S.LISTED}),  # -> released
+    ev.CameraDetached: frozenset(S),  # -> over
 }
 
 # From which phase each event takes a clip. Where it leads depends on the clip: see the functions below.
@@ -149,7 +150,8 @@ def _inventory(state: State, event: ev.InventoryTaken, at_ms: int) -> None:
     _forget_readings(state)
     if event.manifest is not None:
         state.readings[event.manifest_sha256] = event.manifest
-    if event.manifest is not None and event.manifest.manifest is not None:
+    trusted = event.manifest is not None and event.manifest.signer == "pass"  # a stranger's number must not count
+    if trusted and event.manifest is not None and event.manifest.manifest is not None:
         seen = state.manifests.get(camera, -1)
         state.manifests[camera] = max(seen, event.manifest.manifest.sequence)
     session.trouble = Trouble()
@@ -301,9 +303,7 @@ def _changed(state: State, event: ev.CameraChanged, at_ms: int) -> None:
 
 
 def _detached(state: State, event: ev.CameraDetached, at_ms: int) -> None:
-    session = state.session(event.session)
-    if session is not None:
-        del state.sessions[session.bay]
+    del state.sessions[_session(state, event.session).bay]
 
 
 def _try_again(

@@ -1,6 +1,7 @@
 """JSON for things that are signed: refuses what two parsers may read in two ways (RFC 8785, RFC 7493)."""
 
 import json
+import re
 from typing import Any
 
 import rfc8785
@@ -9,6 +10,7 @@ from dockagent.errors import Refused
 
 MAX_INT = 2**53 - 1
 MAX_DEPTH = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def canonical(value: Any) -> bytes:
@@ -64,5 +66,5 @@ def _check(value: Any, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if _SURROGATE.search(text):
         raise Refused("JSON text has half of a surrogate pair")

@@ -33,7 +33,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 @dataclass(frozen=True, slots=True)
 class ClipRecord:
     """What a clip record says. ``subjects``: SHA-256 (hex) by object name. ``size``: bytes of the master.
-    ``chunk_root``: RFC 6962 root (hex) over its 1 MiB chunks. ``verdicts``: the dock's words about the camera."""
+    ``chunk_root``: RFC 6962 root (hex) over its 1 MiB chunks. ``verdicts``: the dock's words about the camera,
+    by aspect; empty where it did not get so far. ``quarantine``: why the dock keeps the clip apart, or empty."""
 
     subjects: Mapping[str, str]
     size: int
@@ -41,6 +42,7 @@ class ClipRecord:
     camera: str
     clip_id: str
     verdicts: Mapping[str, str]
+    quarantine: str
 
 
 def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open], keyring: Keyring) -> Report:
@@ -69,6 +71,8 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
     }
     findings = [f"{one!r} lies in the folder, but the record does not name it" for one in stray]
     findings += [f"the dock itself found: {aspect} {word}" for aspect, word in said.verdicts.items() if word == "fail"]
+    if said.quarantine:
+        findings.append(f"the dock keeps it in quarantine: {said.quarantine}")
     if name != said.clip_id:
         findings.append(f"the folder is called {name!r}, but the record is of clip {said.clip_id!r}")
     return Report("clip", path, verdicts, tuple(findings), tuple(_facts(said, objects)))
@@ -143,8 +147,8 @@ def _complete(said: ClipRecord, missing: list[str], stray: list[str]) -> Verdict
 def _facts(said: ClipRecord, objects: Mapping[str, Open]) -> Iterator[str]:
     yield f"clip {said.clip_id} of camera {said.camera}, {said.size} bytes"
     if MANIFEST_FILE in said.subjects:
-        words = ", ".join(f"{aspect} {said.verdicts[aspect]}" for aspect in ASPECTS if aspect in said.verdicts)
-        yield f"the dock's own words on the camera's manifest, not checked again here: {words}"
+        words = ", ".join(f"{aspect} {word}" for aspect, word in said.verdicts.items())
+        yield f"the dock's own words on the camera's manifest, not checked again here: {words or 'none'}"
     else:
         yield "the camera gave no manifest: integrity begins at the dock"
     if RECEIPT_FILE in objects:
@@ -159,20 +163,29 @@ def _parse(envelope: dsse.Envelope) -> ClipRecord:
     if raw.get("predicateType") != CLIP_RECORD:
         raise Refused(f"its predicate is {str(raw.get('predicateType'))[:80]!r}; this version knows {CLIP_RECORD}")
     predicate = _typed(raw, "predicate", dict)
-    tree, verdicts = _typed(predicate, "chunks", dict), _typed(predicate, "verdicts", dict)
+    tree, verdicts = _typed(predicate, "chunks", dict), predicate.get("verdicts")
     subjects = _subjects(_typed(raw, "subject", list))
     if tree.get("size") != CHUNK or not _SHA256.fullmatch(str(tree.get("root"))):
         raise Refused("its chunks are not a root over pieces of 1 MiB")
-    if set(verdicts) != set(ASPECTS) or not _WORDS.issuperset(map(str, verdicts.values())):
-        raise Refused(f"its verdicts are not {', '.join(ASPECTS)}, each one of {', '.join(sorted(_WORDS))}")
     return ClipRecord(
         subjects=subjects,
         size=_typed(predicate, "bytes", int),
         chunk_root=tree["root"],
         camera=_typed(predicate, "camera", str),
         clip_id=_typed(predicate, "clip_id", str),
-        verdicts={aspect: verdicts[aspect] for aspect in ASPECTS},
+        verdicts=_words(verdicts) if verdicts is not None else {},
+        quarantine=_typed(predicate, "quarantine", str) if "quarantine" in predicate else "",
     )
+
+
+def _words(raw: Any) -> dict[str, str]:
+    words: dict[str, str] = {}
+    for aspect in ASPECTS:
+        word = raw.get(aspect) if isinstance(raw, dict) else None
+        if not isinstance(word, str) or word not in _WORDS:
+            raise Refused(f"its verdict on {aspect} is not one of {', '.join(sorted(_WORDS))}")
+        words[aspect] = word
+    return words
 
 
 def _subjects(raw: list[Any]) -> dict[str, str]:

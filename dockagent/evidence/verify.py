@@ -72,10 +72,11 @@ def _verify(path: Path, trusted: Docks | None) -> list[Report]:
 
 
 def _keyring(folder: Path, trusted: Docks | None) -> Keyring:
-    """``trusted``, and the docks of the nearest trust file that the folder, its home or its store holds."""
+    """``trusted``, and the docks of the nearest trust file: the folder's own, its home's, or that of its store or of
+    the home that holds its store."""
     where = folder.absolute()
     stores = [parent.parent for parent in where.parents if parent.name in ("clips", "quarantine")]
-    for near in (where, where.parent, *stores):
+    for near in (where, where.parent, *stores, *(store.parent for store in stores)):
         for name in _KEYS_BESIDE:
             file = near / name
             if os.access(file, os.R_OK) and file.is_file():
@@ -140,7 +141,7 @@ def _clip(folder: Path, trusted: Docks | None) -> Report:
             objects[name] = partial(_open, file)
     report = check_clip(path, folder.name, _small(record), objects, _keyring(folder, trusted))
     if "quarantine" in folder.absolute().parts:
-        odd.append("the clip is in quarantine: the dock doubted it")
+        odd.append("the clip lies in quarantine")
     return Report(report.kind, path, report.verdicts, (*report.findings, *odd), report.facts)
 
 

@@ -38,12 +38,12 @@ OPEN = {"protocol_whitelist": "file,pipe", "format_whitelist": _DEMUXERS, "max_p
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one child may use: wall-clock ``seconds``, processor seconds, bytes of address space, bytes of one file
-    that it writes, open files."""
+    """What one child may use: wall-clock ``seconds``, processor seconds, bytes of address space (of which Debian's
+    ffmpeg needs 300 MiB for its own libraries), bytes of one file that it writes, open files."""
 
     seconds: float = 60
     cpu_seconds: int = 60
-    memory_bytes: int = 2 << 30
+    memory_bytes: int = 1 << 30
     file_bytes: int = 1 << 30
     open_files: int = 64
 

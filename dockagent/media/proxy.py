@@ -1,7 +1,8 @@
 """The proxy: a small MP4 (H.264, AAC) that plays anywhere; and for sound without picture, a drawing of it.
 
 Full motion is dear: a minute of 1080p30 takes about twenty seconds of one core. A clip that is too long for the time
-given therefore shows its key frames only, with all of its sound. What cannot be made whole is made in part: without sound, or sound alone.
+given therefore shows its key frames only, with all of its sound. What cannot be made whole is made in part: without
+sound, or sound alone.
 """
 
 from collections.abc import Iterator

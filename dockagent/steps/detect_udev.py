@@ -3,6 +3,7 @@
 import errno
 import os
 import select
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -50,6 +51,7 @@ class UdevWatch(Watch):
         self._monitor: Device = None
         self._context: Device = None
         self._through_udevd = False
+        self._lost = False
         self._last_look = float("-inf")
         self._first_event: float | None = None
         self._last_event = 0.0
@@ -84,6 +86,9 @@ class UdevWatch(Watch):
         if now < due:
             return due - now
         self._first_event, self._last_look = None, now
+        if self._lost:
+            self._lost = False
+            self._on_error("device events came faster than they were read; looking at all devices again")
         self._scan()
         return RESCAN_S
 
@@ -93,13 +98,19 @@ class UdevWatch(Watch):
             try:
                 if self._monitor.poll(0) is None:
                     return taken > 0
-            except OSError as err:
-                if err.errno == errno.ENOBUFS:
-                    self._on_error("device events came faster than they were read; looking at all devices again")
-                else:
-                    self._on_error(f"a device event cannot be read: {err}")
+            except (OSError, ValueError, OverflowError) as err:
+                if not self._overflowed():
+                    self.complain(f"a device event cannot be read and is left out: {err}")
                 return True
         return True
+
+    def _overflowed(self) -> bool:
+        """Whether the kernel dropped events (netlink(7), ENOBUFS). Asking takes the error off the socket: pyudev
+        raises on it before it reads, without its number, and would do so for ever."""
+        with socket.socket(fileno=os.dup(self._monitor.fileno())) as same:
+            lost = same.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ENOBUFS
+        self._lost = self._lost or lost
+        return lost
 
     def _scan(self) -> None:
         """Report all cameras that are there now, by what identifies one stay of a device."""

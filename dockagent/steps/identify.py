@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from dockagent.core import certificates, recognise
 from dockagent.core import events as ev
-from dockagent.core import recognise
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Camera
 from dockagent.core.paths import to_bytes, to_text
@@ -117,17 +115,15 @@ def _prove(control: Control, footage: Footage, profile: Profile, serial: str) ->
         return False, ()
     nonce = secrets.token_bytes(32)
     try:
-        leaf = x509.load_pem_x509_certificates(read_file(footage, profile.manifest.chain, CHAIN_LIMIT))[0]
-        key = leaf.public_key()
-        named = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
-        if not isinstance(key, ec.EllipticCurvePublicKey) or not named or named[0].value != serial:
+        leaf = certificates.parse_chain(read_file(footage, profile.manifest.chain, CHAIN_LIMIT))[0]
+        if certificates.device_serial(leaf) != serial:
             raise Permanent("the certificate on the card is not this camera's")
         signed = f"dockagent-camera-proof/1\n{serial}\n{nonce.hex()}\n".encode()
-        key.verify(control.prove(nonce), signed, ec.ECDSA(hashes.SHA256()))
+        certificates.signing_key(leaf).verify(control.prove(nonce), signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         text = "the camera could not prove its identity: its signature is not by the key of its certificate"
         return False, (Finding("identity-proof", text, "warning"),)
-    except (DockError, ValueError, IndexError) as err:
+    except DockError as err:
         return False, (Finding("identity-proof", f"the camera's identity is not proved: {err}", "warning"),)
     return True, ()
 

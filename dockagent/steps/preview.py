@@ -7,7 +7,7 @@ read, by a child process with no other rights than that.
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dockagent.clock import Clock
@@ -30,7 +30,7 @@ class PreviewLimits:
     tiles: int = 60
     motion_seconds: int = 300
     length_seconds: int = 4 * 3600
-    memory_bytes: int = 2 << 30
+    memory_bytes: int = 1 << 30
     file_bytes: int = 2 << 30
 
 
@@ -68,23 +68,15 @@ def make_preview(source: Path, workdir: Path, limits: PreviewLimits, clock: Cloc
     facts = probe(source, bounds, clock)
     if isinstance(facts, Unreadable):
         return Preview(None, findings=(f"no preview: {facts.reason}",))
-    if refusal := _refusal(facts):
-        return Preview(facts, findings=(f"no preview: {refusal}",))
+    if facts.encrypted:
+        return Preview(facts, findings=("no preview: the footage is encrypted and the dock has no key for it",))
     if facts.photo:
         return Preview(facts)
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=workdir) as scratch:
         job = Job(source, facts, workdir, Path(scratch), bounds, started + limits.seconds, clock)
-        return _make(job, limits)
-
-
-def _refusal(facts: MediaFacts) -> str:
-    """Why this footage is not even tried, or ""."""
-    if facts.encrypted:
-        return "the footage is encrypted and the dock has no key for it"
-    video = facts.first("video")
-    if video is not None and video.width * video.height > child.MAX_PIXELS:
-        return f"it states a picture of {video.width} x {video.height}, which no camera makes"
-    return ""
+        tray = _Tray(workdir)
+        _make(replace(job, facts=_viewable(facts, tray)), limits, tray)
+        return Preview(facts, tuple(tray.files), tuple(tray.findings))
 
 
 class _Tray:
@@ -104,20 +96,30 @@ class _Tray:
         self.findings.append(finding)
 
 
-def _make(job: Job, limits: PreviewLimits) -> Preview:
-    tray = _Tray(job.folder)
+def _viewable(facts: MediaFacts, tray: _Tray) -> MediaFacts:
+    """``facts`` without pictures of a size that would only exhaust a decoder; the sound may be good all the same."""
+    video = facts.first("video")
+    if video is None or 0 < video.width * video.height <= child.MAX_PIXELS:
+        return facts
+    size = f"{video.width} x {video.height}" if video.width else "none, or one that is too large to open"
+    tray.miss(f"no pictures: the size that the file states for them ({size}) is not one of a camera")
+    return replace(facts, streams=tuple(stream for stream in facts.streams if stream.kind != "video"))
+
+
+def _make(job: Job, limits: PreviewLimits, tray: _Tray) -> None:
     video, sound = job.facts.first("video"), job.facts.first("audio")
     pictures: list[storyboard.Tile] = []
     if video is not None:
         pictures = _sprite(job, video, limits.tiles, tray)
     elif sound is not None:
         _waveform(job, sound, tray)
+    else:
+        return
     end_ms = _proxy(job, limits, pictures[-1].at_ms if pictures else 0, tray)
     if pictures:
         text = storyboard.vtt(pictures, end_ms)
         (job.folder / storyboard.VTT).write_text(text, encoding="utf-8")
         tray.keep(storyboard.VTT, "storyboard")
-    return Preview(job.facts, tuple(tray.files), tuple(tray.findings))
 
 
 def _sprite(job: Job, video: StreamFacts, most: int, tray: _Tray) -> list[storyboard.Tile]:

@@ -90,7 +90,7 @@ class S3Store:
         try:
             with self._named_errors("reach the bucket"):
                 answer = self._client.head_bucket(Bucket=self._settings.bucket)
-            return [*self._clock_faults(answer["ResponseMetadata"]["HTTPHeaders"]), *self._keeping_faults()]
+                return [*self._clock_faults(answer["ResponseMetadata"]["HTTPHeaders"]), *self._keeping_faults()]
         except DockError as err:
             return [str(err)]
 

@@ -102,7 +102,7 @@ class Window:
         return self._stated or self.digests().sha256
 
     def digests(self) -> Digests:
-        """Hashes of this part, read now if they were not before."""
+        """Hashes of this part, read now if they were not before. Raises Permanent unless they are as stated."""
         if self._digests is None:
             sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
             self.seek(0)
@@ -110,18 +110,23 @@ class Window:
                 sha256.update(data)
                 md5.update(data)
             self.seek(0)
+            self._hold_to_word(sha256.hexdigest())
             self._digests = Digests(sha256.hexdigest(), md5.hexdigest())
         return self._digests
 
     def going_out(self, signed: str) -> None:
         """From now on, what is read is sent. Raises Permanent unless the hash that was signed is this part's."""
-        if signed != self.sha256:
-            raise self._tally.lie(f"bytes {self.start} to {self.start + self.size} hash to {signed}, not {self.sha256}")
+        self._hold_to_word(signed)
         self._sending = True
 
     def arrived(self) -> None:
         """The store has the part: whatever was not told yet is told now."""
         self._tell(self.size)
+
+    def _hold_to_word(self, sha256: str) -> None:
+        stated = self._stated or (self._digests.sha256 if self._digests else sha256)
+        if sha256 != stated:
+            raise self._tally.lie(f"bytes {self.start} to {self.start + self.size} hash to {sha256}, not {stated}")
 
     def _read(self, want: int) -> bytes:
         at = self.start + self._at

@@ -66,6 +66,7 @@ MISTAKES = [
     (SMALLEST + "gaps = 'error'", "layout.gaps: 'error' is not allowed; allowed: notice, warning"),
     (SMALLEST + "[[layout.file]]\nrole='footge'\npath='x'", "layout.file[1].role: 'footge' is not allowed"),
     (SMALLEST + "[[layout.skip]]\nrole='footage'\npath='x'\nwhy=''", "layout.skip[1].role: 'footage' is not allowed"),
+    (SMALLEST + "[[layout.skip]]\nrole='private'\npath='x'\nwhy=''", "layout.skip[1].why: Expected `str` of length"),
     (SMALLEST + "[[layout.file]]\nrole='footage'\npath='('", "layout.file[1].path: '(' is not a regular expression"),
     (SMALLEST + "[[layout.file]]\nrole='footage'\npath='x'\ncounter='{n}'", "names the unknown group n; its path has"),
     (SMALLEST + "[[layout.file]]\nrole='photo'\npath='x'\nkey='{dir.__class__}'", "only {group} is allowed"),

@@ -105,9 +105,15 @@ def _link_master(folder: Path) -> None:
     (folder / "master").symlink_to(folder.parent / "elsewhere")
 
 
+def _link_record(folder: Path) -> None:
+    (folder / "record.json").rename(folder.parent / "elsewhere")
+    (folder / "record.json").symlink_to(folder.parent / "elsewhere")
+
+
 @pytest.mark.parametrize(
     ("damage", "aspect"),
     [
+        (_link_record, "complete"),
         (_alter, "intact"),
         (_shorten, "intact"),
         (_lengthen, "intact"),
@@ -158,10 +164,13 @@ def test_without_any_key_the_signature_cannot_be_told(folder: Path) -> None:
 
 
 def test_a_key_beside_checks_the_signature_but_makes_nobody_trusted(tmp_path: Path, folder: Path, keys: Keys) -> None:
+    for near in (tmp_path / "trust.json", tmp_path / "store" / "trust.json", folder.parent / "trust.json"):
+        near.write_bytes(keys.trust.encode())
+        report = check(folder, None)
+        assert words(report) == {**GOOD, "signer": "unknown"}
+        assert report.exit_code == 3
+        near.unlink()
     (tmp_path / "store" / "trust.json").write_bytes(keys.trust.encode())
-    report = check(tmp_path / "store", None)
-    assert words(report) == {**GOOD, "signer": "unknown"}
-    assert report.exit_code == 3
     other = docks.keys(tmp_path / "other", "dock-8", 8)
     assert words(check(folder, other.trust)) == {**GOOD, "signer": "fail"}
 
@@ -175,7 +184,9 @@ def test_a_stranger_is_refuted(tmp_path: Path, folder: Path) -> None:
 
 def test_quarantine_and_the_docks_own_doubt_are_findings(tmp_path: Path, keys: Keys) -> None:
     folder = made.clip(tmp_path / "store", keys)
-    doubted = made.statement(made.FILES, verdicts={**made.VERDICTS, "signature": "fail"})
+    doubted = made.statement(
+        made.FILES, verdicts={**made.VERDICTS, "signature": "fail"}, quarantine="the manifest was altered"
+    )
     (folder / "record.json").write_bytes(keys.sign_statement(strict_json.canonical(doubted)))
     there = tmp_path / "store" / "quarantine" / "BWC-0001" / "clip-1"
     there.parent.mkdir(parents=True)
@@ -184,9 +195,19 @@ def test_quarantine_and_the_docks_own_doubt_are_findings(tmp_path: Path, keys: K
     assert words(report) == GOOD
     assert report.findings == (
         "the dock itself found: signature fail",
-        "the clip is in quarantine: the dock doubted it",
+        "the dock keeps it in quarantine: the manifest was altered",
+        "the clip lies in quarantine",
     )
     assert report.exit_code == 3
+
+
+def test_a_record_without_the_docks_verdicts_is_still_checked(folder: Path, keys: Keys) -> None:
+    for left in ({"verdicts": None}, {"verdicts": None, "quarantine": ""}):
+        said = strict_json.canonical(made.statement(made.FILES, **left))
+        (folder / "record.json").write_bytes(keys.sign_statement(said))
+        report = check(folder, keys.trust)
+        assert words(report) == GOOD
+        assert report.facts[1].endswith("not checked again here: none")
 
 
 def test_a_clip_in_anothers_folder_is_a_finding(folder: Path, keys: Keys) -> None:
@@ -250,6 +271,8 @@ BAD_STATEMENTS: list[Callable[[dict[str, Any]], Any]] = [
     lambda good: {**good, "predicate": {**good["predicate"], "verdicts": {"intact": "pass"}}},
     lambda good: {**good, "predicate": {**good["predicate"], "verdicts": {**made.VERDICTS, "time": "yes"}}},
     lambda good: {**good, "predicate": {**good["predicate"], "verdicts": {**made.VERDICTS, "time": ["pass"]}}},
+    lambda good: {**good, "predicate": {**good["predicate"], "verdicts": "pass"}},
+    lambda good: {**good, "predicate": {**good["predicate"], "quarantine": 1}},
 ]
 
 

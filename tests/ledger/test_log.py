@@ -80,12 +80,13 @@ def test_garbage_after_the_last_synced_line_is_set_aside(folder: Path, keys: Key
     assert [part.read_bytes() for part in (folder / "cut").iterdir()] == [garbage]
 
 
-def test_a_record_by_another_key_beyond_the_checkpoint_is_set_aside(tmp_path: Path, folder: Path, keys: Keys) -> None:
+def test_what_is_no_record_of_ours_beyond_the_checkpoint_is_set_aside(tmp_path: Path, folder: Path, keys: Keys) -> None:
     made.ledger(folder, keys, 4)
-    stranger = made.keys(tmp_path / "stranger", seed=8)
-    made.write_entries(folder, [*made.entries(folder), stranger.sign_record(made.record(4))])
-    with Ledger.open(RealDisk(folder), keys) as log:
-        assert log.size == 4
+    lines, stranger = made.entries(folder), made.keys(tmp_path / "stranger", seed=8)
+    for line in (stranger.sign_record(made.record(4)), keys.sign_statement(made.record(4))):
+        made.write_entries(folder, [*lines, line])
+        with Ledger.open(RealDisk(folder), keys) as log:
+            assert (log.size, log.cut) == (4, len(line) + 1)
 
 
 def damaged(lines: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:

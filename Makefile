@@ -1,0 +1,174 @@
+# dockagent: set-up, tests, installation. `make help` lists what there is. Needs GNU make, bash, and Python 3.11 or later.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+SERVE ?=
+
+# Where `make install` puts things; a package overrides LIBDIR=/usr/lib and DESTDIR.
+DESTDIR ?=
+PREFIX ?= /opt/dockagent
+LIBDIR ?= /usr/local/lib
+BINDIR ?= /usr/local/bin
+SYSCONFDIR ?= /etc
+
+# SYSTEM_PACKAGES=skip leaves the system alone: for systems without apt, or with these programs from elsewhere.
+SYSTEM_PACKAGES ?=
+PACKAGES_DEMO := ffmpeg python3-venv
+PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps systemd \
+    golang-go golang-golang-x-mod-dev $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYTHON
+
+.PHONY: help demo test lint types format-check lock bench clean install uninstall help-table \
+    packages-demo packages-test packages-install
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: packages-demo $(VENV)/runtime.stamp  ## show the agent at work with emulated cameras (SERVE=1 keeps the board up)
+	@exec $(BIN)/python -m hil.demo $(if $(SERVE),--serve)
+
+test: packages-test lint types  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp  ## style: ruff check and format
+	@echo "ruff"
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+types: $(VENV)/dev.stamp  ## types: mypy, strict
+	@exec $(BIN)/mypy
+
+bench: $(VENV)/dev.stamp  ## measure how fast cards are drained (BENCH_ARGS)
+	@exec $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+help-table: $(VENV)/dev.stamp  ## print the table of commands for README.md
+	@exec $(BIN)/python -m tests.test_help
+
+clean:  ## remove what the other targets made here
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo dist build
+	find . -path ./.git -prune -o -type d -name __pycache__ -print0 | xargs -0r rm -rf
+
+# --- Python environment -------------------------------------------------------------------------------------------
+# PYTHON=… chooses an interpreter; otherwise the first of these that runs, is 3.11 or later, and can make a venv.
+
+WORKS := $(BIN)/python -c 'import msgspec' 2>/dev/null
+
+define FIND_PYTHON
+python_ok() { "$$@" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+find_python() {
+    local one
+    for one in $${PYTHON:-python3 python3.11 python3.12 python3.13 python3.14 /usr/bin/python3}; do
+        if python_ok "$$one"; then echo "$$one"; return; fi
+    done
+    echo "make: no usable Python ($${PYTHON:-python3 and python3.11 to python3.14 were tried})." \
+        "Install Python 3.11 or later with its venv module (Debian: apt-get install python3-venv), or name one:" \
+        "make PYTHON=/path/to/python3" >&2
+    return 2
+}
+endef
+
+# What a stamp holds: the lock's digest and the place of the checkout. A lock that differs, a checkout that was moved
+# and an interpreter that is gone each mean a new environment; a newer pyproject.toml only that the project itself is
+# put in again. The kernel lets the lock on this file go when its holder ends, so two makes do not meet in one venv.
+define MAKE_VENV
+$(FIND_PYTHON)
+exec 9<Makefile; flock 9
+lock=$(1)
+mark="$$(sha256sum "$$lock" | cut -d' ' -f1) $$PWD"
+if ! grep -qsxF "$$mark" $@ || ! $(WORKS); then
+    python=$$(find_python)
+    echo "environment: $(VENV) with $$("$$python" --version) and $$(grep -c '==' "$$lock") packages of $$lock"
+    "$$python" -m venv --clear $(VENV)
+    $(BIN)/python -m pip install --quiet --require-hashes -r "$$lock"
+fi
+$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+for stamp in $(2); do echo "$$mark" > "$$stamp"; done
+endef
+
+USABLE := $(shell $(WORKS) && grep -qs " $(CURDIR)$$" $(VENV)/*.stamp && echo yes)
+DEVELOPING := $(filter test lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
+
+# The development environment holds all of the runtime's, so a demo after a test makes nothing new.
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(if $(USABLE),,outdated) \
+        $(if $(filter test,$(MAKECMDGOALS)),| packages-test)
+	@$(call MAKE_VENV,requirements-dev.lock,$(VENV)/dev.stamp)
+
+ifeq ($(DEVELOPING),)
+$(VENV)/runtime.stamp: requirements.lock pyproject.toml $(if $(USABLE),,outdated) \
+        $(if $(filter demo,$(MAKECMDGOALS)),| packages-demo)
+	@$(call MAKE_VENV,requirements.lock,$(VENV)/runtime.stamp)
+else
+$(VENV)/runtime.stamp: $(VENV)/dev.stamp
+	@cp $< $@
+endif
+
+.PHONY: outdated
+outdated:
+
+# Both locks come from pyproject.toml. The build backend is in them, so that the project itself installs without an
+# index; the second is held to the versions of the first.
+PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $$tools/bin/pip-compile --quiet --strip-extras --generate-hashes \
+    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra s3 \
+    --build-deps-for editable --build-deps-for wheel $(LOCK_ARGS)
+LOCK_ARGS ?=
+
+lock:  ## bring both locks up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+	@$(FIND_PYTHON)
+	tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT
+	"$$(find_python)" -m venv "$$tools"
+	"$$tools/bin/pip" install --quiet pip-tools
+	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
+	$(PIP_COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	grep -Ec '^[a-z0-9]' requirements.lock requirements-dev.lock
+
+# --- System packages ----------------------------------------------------------------------------------------------
+
+packages-demo:
+	@if command -v ffmpeg ffprobe >/dev/null; then
+	    $(FIND_PYTHON)
+	    if find_python >/dev/null 2>&1; then exit 0; fi
+	fi
+	exec $(MAKE) packages-install PACKAGES="$(PACKAGES_DEMO)"
+
+packages-test:
+	@exec $(MAKE) packages-install PACKAGES="$(PACKAGES_TEST)"
+
+packages-install:
+	@if [ "$(SYSTEM_PACKAGES)" = skip ]; then exit 0; fi
+	missing=()
+	for package in $(PACKAGES); do
+	    state=$$(dpkg-query --show --showformat '$${db:Status-Status}' "$$package" 2>/dev/null || true)
+	    if [ "$$state" != installed ]; then missing+=("$$package"); fi
+	done
+	if [ $${#missing[@]} = 0 ]; then exit 0; fi
+	echo "system packages: $(PACKAGES)"
+	echo "not there yet:   $${missing[*]}"
+	if ! command -v apt-get >/dev/null; then
+	    echo "make: this is not Debian or Ubuntu: install what corresponds to these packages," \
+	        "then run make again with SYSTEM_PACKAGES=skip" >&2
+	    exit 2
+	fi
+	if [ "$$(id -u)" = 0 ]; then as_root=()
+	elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then as_root=(sudo)
+	else
+	    echo "make: installing them needs root, and there is no sudo here. Have an administrator run:" >&2
+	    echo "    apt-get install --no-install-recommends $${missing[*]}" >&2
+	    exit 2
+	fi
+	quiet=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq -o DPkg::Lock::Timeout=300)
+	"$${as_root[@]}" "$${quiet[@]}" update || echo "make: going on with the package lists that are here" >&2
+	"$${as_root[@]}" "$${quiet[@]}" install --yes --no-install-recommends "$${missing[@]}" </dev/null

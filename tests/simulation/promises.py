@@ -1,0 +1,123 @@
+"""The promises of the house, checked from outside: only the ledger's bytes, the disk, the store and the cameras count."""
+
+import hashlib
+from dataclasses import dataclass
+
+from dockagent.core import custody, plan
+from dockagent.core import events as ev
+from dockagent.core.model import UNDELIVERED, Clip, State
+from dockagent.core.session import advance
+from dockagent.ledger.log import Ledger
+from tests.simulation.actors import MemoryStore, SimCamera
+from tests.simulation.memory_disk import MemoryDisk, SubDisk
+
+
+class Broken(AssertionError):
+    """A promise does not hold. The text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that an outsider can see."""
+
+    disk: MemoryDisk
+    store: MemoryStore
+    cameras: dict[str, SimCamera]
+
+    @property
+    def truth(self) -> set[str]:
+        """SHA-256 of every byte string that a camera has ever offered."""
+        return set().union(*(camera.offered for camera in self.cameras.values()))
+
+
+def history(disk: MemoryDisk) -> tuple[State, list[ev.Event]]:
+    """The ledger replayed into a state of its own, and its events."""
+    state, events = State(), []
+    payloads = list(Ledger.read(SubDisk(disk, "ledger")))
+    custody.replay(payloads, state)
+    events = [custody.event_of(payload)[0] for payload in payloads]
+    return state, events
+
+
+def always(seen: Evidence) -> None:
+    """What must hold at every moment, also right after a power cut."""
+    state, events = history(seen.disk)
+    for clip in state.clips.values():
+        _true_bytes(clip, seen)
+        if clip.phase in UNDELIVERED:
+            _whole_in_spool(clip, seen)
+        else:
+            _whole_in_store(clip, seen)
+    _one_identity(state, seen)
+    _released_rightly(events)
+    _stored_bytes_are_true(seen)
+
+
+def _true_bytes(clip: Clip, seen: Evidence) -> None:
+    if clip.sha256 not in seen.truth:
+        raise Broken(f"promise 4: clip {clip.path} has a digest that no camera ever offered")
+
+
+def _whole_in_spool(clip: Clip, seen: Evidence) -> None:
+    places = [f"{plan.spool_folder(clip.id)}/master", f"{plan.spool_folder(clip.id, clip.quarantine)}/master"]
+    held = [seen.disk.read(path) for path in places if seen.disk.size(path) is not None]
+    if not any(hashlib.sha256(data).hexdigest() == clip.sha256 for data in held):
+        raise Broken(f"promise 1: clip {clip.path} ({clip.phase}) is neither whole in the spool nor delivered")
+
+
+def _whole_in_store(clip: Clip, seen: Evidence) -> None:
+    if clip.receipt is None:
+        raise Broken(f"promise 2: clip {clip.path} is {clip.phase} without a receipt")
+    data = seen.store.objects.get(clip.receipt.key, b"")
+    if hashlib.sha256(data).hexdigest() != clip.sha256:
+        raise Broken(f"promise 1: clip {clip.path} has a receipt, but the store does not hold its bytes")
+
+
+def _one_identity(state: State, seen: Evidence) -> None:
+    masters = [key for key in seen.store.objects if key.endswith("/master")]
+    owners = {key: key.split("/")[-2] for key in masters}
+    if len(set(owners.values())) != len(masters):
+        raise Broken("promise 3: one clip was delivered under two keys")
+    content = {(clip.camera, clip.sha256) for clip in state.clips.values()}
+    if len(content) != len(state.clips):
+        raise Broken("promise 3: one content of one camera has two clip ids")
+
+
+def _stored_bytes_are_true(seen: Evidence) -> None:
+    for key, data in seen.store.objects.items():
+        if key.endswith("/master") and hashlib.sha256(data).hexdigest() not in seen.truth:
+            raise Broken(f"promise 4: the store's {key} is not what any camera gave")
+
+
+def _released_rightly(events: list[ev.Event]) -> None:
+    state = State()
+    for event in events:
+        if isinstance(event, ev.Released) and event.safe:
+            session = state.session(event.session)
+            items = session.items.values() if session else ()
+            for item in items:
+                clip = state.clips.get(item.clip_id)
+                if clip is None or clip.receipt is None or clip.receipt.sha256 != clip.sha256:
+                    raise Broken(f"promise 2: a camera was released although {item.entry.path} has no receipt")
+        advance(state, event, 0)
+
+
+def at_end(seen: Evidence) -> None:
+    """What must hold when the world was quiet for long enough: everything is delivered, or has a reason."""
+    state, _ = history(seen.disk)
+    for camera in seen.cameras.values():
+        for path, data in camera.files.items():
+            if path in camera.bad or not path.startswith(b"DCIM/"):
+                continue
+            digest = hashlib.sha256(data).hexdigest()
+            clip = state.clips.get(plan.clip_id(camera.serial, digest))
+            if clip is None:
+                raise Broken(f"promise 6: {path!r} of {camera.serial} was never pulled")
+            if clip.phase in UNDELIVERED and not clip.trouble.reason:
+                raise Broken(f"promise 7: {path!r} of {camera.serial} is {clip.phase} without a reason")
+            if clip.phase in UNDELIVERED and not any(clip.id in key for key in seen.store.refuses):
+                raise Broken(f"promise 6: {path!r} of {camera.serial} is {clip.phase}: {clip.trouble.reason}")
+    for session in state.sessions.values():
+        for item in session.items.values():
+            if not item.clip_id and not item.trouble.reason:
+                raise Broken(f"promise 7: {item.entry.path} is not pulled, without a reason")

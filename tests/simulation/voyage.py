@@ -1,0 +1,262 @@
+"""One seeded life of a dock: cameras come and go, the store fails, the power goes. Replay a life by its seed alone:
+
+python -m tests.simulation SEED
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Literal
+
+from cryptography import x509
+
+from dockagent.config import load_profiles
+from dockagent.core import custody
+from dockagent.core.model import CHUNK, ClipPhase, SessionPhase, State
+from dockagent.core.orders import Limits, Order
+from dockagent.dock import Dock
+from dockagent.ledger.keys import PUBLIC, Keys
+from dockagent.ledger.log import Ledger
+from dockagent.steps.detect import Sighting
+from dockagent.steps.tidy import tidy
+from dockagent.steps.world import World
+from dockagent.workers import Done, Task
+from hil.cameras import manifest, pki
+from hil.cameras.plate import Plate
+from tests.simulation import promises
+from tests.simulation.actors import MemoryStore, SimBays, SimCamera, SimPreviewer, VirtualClock
+from tests.simulation.memory_disk import MemoryDisk, PowerCut, SubDisk
+
+PROFILES = load_profiles(None)
+MAKER = pki.make_maker("Simulated", pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)))
+ROOTS = (x509.load_pem_x509_certificate(MAKER.root_pem()),)
+TURNS = 4000
+
+
+class Silent:
+    """Nobody watches."""
+
+    def moved(self, what: str, key: str, done: int, total: int) -> None:
+        return
+
+
+class Crew:
+    """Carries orders out one at a time, in an order that the seed chooses among the lanes."""
+
+    def __init__(self, random: Random) -> None:
+        self.waiting: list[tuple[Order, Task]] = []
+        self._random = random
+
+    def start(self, order: Order, task: Task) -> None:
+        self.waiting.append((order, task))
+
+    def work(self, dock: Dock) -> bool:
+        """Do one thing. False when there is nothing to do."""
+        if not self.waiting:
+            return False
+        order, task = self.waiting.pop(self._random.randrange(len(self.waiting)))
+        dock.post(Done(order, task()))
+        return True
+
+
+@dataclass(slots=True)
+class Life:
+    """Everything of one seed. ``lies``, ``spoil`` and ``forgets`` are for negative controls: a disk whose sync does
+    nothing, a store that keeps other bytes, a store that keeps none. ``cut_at``: cut the power at just this durable
+    call, and never again; otherwise the seed decides."""
+
+    seed: int
+    lies: bool = False
+    spoil: bool = False
+    forgets: bool = False
+    cut_at: int = 0
+    random: Random = field(init=False)
+    disk: MemoryDisk = field(init=False)
+    store: MemoryStore = field(init=False)
+    cameras: dict[str, SimCamera] = field(init=False)
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    cuts: int = 0
+    dock: Dock = field(init=False)
+    crew: Crew = field(init=False)
+    home: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.seed)
+        self.disk = MemoryDisk(self.random, lies=self.lies)
+        trouble = self.random.choice((0.0, 0.05, 0.3))
+        self.store = MemoryStore(self.random, trouble, self._spoiler())
+        self.cameras = {one.serial: one for one in (self._camera(n) for n in range(self.random.randint(1, 3)))}
+        self.cuts = 0 if self.cut_at else self.random.randint(0, 3)
+        self.disk.cut_at = self.cut_at
+
+    def _spoiler(self) -> Callable[[bytes], bytes] | None:
+        if self.forgets:
+            return lambda data: b""
+        return (lambda data: data[:-1] + bytes([data[-1] ^ 1]) if data else b"?") if self.spoil else None
+
+    def _camera(self, number: int) -> SimCamera:
+        serial = f"SIM-{number}"
+        names = [f"DCIM/100BWC/BWC{n + 1:04}_20261122T08{n:02}00Z.MP4" for n in range(self.random.randint(0, 4))]
+        files = {name.encode(): self._bytes() for name in names}
+        if names and self.random.random() < 0.5:
+            files[names[0].encode()[:-3] + b"GPS"] = self._bytes()
+        if names and self.random.random() < 0.2:
+            files[b"DCIM/100BWC/copy.MP4"] = files[names[0].encode()]
+        files[b"camera.json"] = b'{"serial": "%s", "model": "BWC-1", "maker": "S", "firmware": "1"}' % serial.encode()
+        if self.random.random() < 0.6:
+            files |= _signed(serial, names, files)
+        if names and self.random.random() < 0.25:
+            files[names[-1].encode()] = _altered(files[names[-1].encode()])
+        camera = SimCamera(serial, files)
+        if names and self.random.random() < 0.2:
+            camera.bad.add(names[0].encode())
+        if names and self.random.random() < 0.2:
+            camera.growing, camera.grow_left = names[-1].encode(), self.random.randint(1, 5)
+        camera.flaky = self.random.choice((0.0, 0.0, 0.02))
+        return camera
+
+    def _bytes(self) -> bytes:
+        size = self.random.choice((0, 1, 1000, 5000, 60_000, CHUNK, CHUNK + 1, 2 * CHUNK + 77))
+        return self.random.randbytes(size)
+
+    @property
+    def evidence(self) -> promises.Evidence:
+        """What an outsider sees now."""
+        return promises.Evidence(self.disk, self.store, self.cameras)
+
+    def live(self) -> None:
+        """The whole life: a stormy part, then a quiet one in which everything must come to its end."""
+        self._boot()
+        for _ in range(self.random.randint(50, 400)):
+            self._guarded(self._stormy_turn)
+        self.store.trouble, self.store.away, self.cuts = 0.0, False, 0
+        for camera in self.cameras.values():
+            camera.flaky, camera.leaves_at = 0.0, -1
+        self._guarded(self._replug_all)
+        for _ in range(TURNS):
+            self._guarded(self._turn)
+            if self.dock.idle and not self.crew.waiting and self._at_rest():
+                break
+        else:
+            raise promises.Broken(f"the dock did not come to rest in {TURNS} turns")
+        promises.always(self.evidence)
+        promises.at_end(self.evidence)
+
+    def _at_rest(self) -> bool:
+        bays_done = all(
+            session.phase in (SessionPhase.RELEASED, SessionPhase.REFUSED)
+            for session in self.dock.state.sessions.values()
+        )
+        return len(self.dock.state.sessions) == len(self.cameras) and bays_done and not self._clips_under_way()
+
+    def _clips_under_way(self) -> bool:
+        queues = self.dock.state.queues
+        return any(queues[phase] for phase in ClipPhase if phase is not ClipPhase.DONE)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        """Do it; when the power goes, look at what is left, and boot again."""
+        try:
+            act()
+        except PowerCut:
+            self._reboot()
+
+    def _reboot(self) -> None:
+        while True:
+            self.disk.power_cut()
+            promises.always(self.evidence)
+            self.clock.boot += 1
+            try:
+                return self._boot()
+            except PowerCut:
+                continue
+
+    def _boot(self) -> None:
+        keys_disk = SubDisk(self.disk, "keys")
+        whole = keys_disk.size(PUBLIC) is not None
+        keys = Keys.load(keys_disk) if whole else Keys.create(keys_disk, "sim", Random(1).randbytes)
+        ledger = Ledger.open(SubDisk(self.disk, "ledger"), keys)
+        state = State(dock="sim")
+        world = World(
+            clock=self.clock,
+            disk=self.disk,
+            store=self.store,
+            keys=keys,
+            bays=SimBays(self.cameras, self.random),
+            previewer=SimPreviewer(self.disk, self.random),
+            progress=Silent(),
+            profiles=PROFILES,
+            camera_roots=ROOTS,
+            holds=state.clips.__contains__,
+            console_wait_ms=0,
+            spool_reserve=0,
+        )
+        setting = custody.Setting(keys.origin, "sim", "site", "nobody", "0", "")
+        self.crew = Crew(self.random)
+        self.dock = Dock(world, ledger, setting, Limits(pulls=2, uplinks=2), state)
+        self.dock.start()
+        tidy(self.disk, state)
+        self.home = {}
+        for serial, camera in self.cameras.items():
+            camera.there = True
+            self._see(serial, "appeared")
+
+    def _see(self, serial: str, action: Literal["appeared", "gone", "changed"]) -> None:
+        self.home[serial] = action != "gone"
+        self.dock.post(Sighting(action, f"bay-{serial}", serial, "folder", serial))
+
+    def _replug_all(self) -> None:
+        for serial, camera in self.cameras.items():
+            if self.home.get(serial):
+                self._see(serial, "gone")
+            camera.there = True
+            self._see(serial, "appeared")
+
+    def _stormy_turn(self) -> None:
+        dice = self.random.random()
+        if dice < 0.02 and self.cuts:
+            self.cuts -= 1
+            self.disk.cut_at = self.disk.calls + self.random.randint(1, 40)
+        elif dice < 0.05:
+            self.store.away = not self.store.away
+        elif dice < 0.08:
+            self.random.choice(list(self.cameras.values())).leaves_at = self.random.randint(0, 2 * CHUNK)
+        elif dice < 0.12:
+            self._notice_comings_and_goings()
+        self._turn()
+
+    def _notice_comings_and_goings(self) -> None:
+        for serial, camera in self.cameras.items():
+            if not camera.there and self.home.get(serial):
+                self._see(serial, "gone")
+            elif not camera.there:
+                camera.there = True
+                self._see(serial, "appeared")
+
+    def _turn(self) -> None:
+        worked = self.crew.work(self.dock)
+        self.dock.turn(self.crew, 0)
+        if not worked:
+            self.clock.sleep(1)
+
+
+def _signed(serial: str, names: list[str], files: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The files with which the camera signs all its clips and sidecars, as they are now."""
+    plate = Plate(serial=serial)
+    identity = MAKER.identity(plate.model, plate.serial, pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)))
+    start = datetime(2026, 11, 1, 8, tzinfo=UTC)
+    subjects = tuple(
+        manifest.Subject(path.decode(), hashlib.sha256(data).hexdigest())
+        for path, data in files.items()
+        if path.startswith(b"DCIM/")
+    )
+    clips = tuple(
+        manifest.ClipEntry(name, n + 1, len(files[name.encode()]), start, "UTC") for n, name in enumerate(names)
+    )
+    statement = manifest.Statement(plate, 1, start + timedelta(hours=1), subjects, clips)
+    return {b"manifest.dsse.json": manifest.seal(statement, identity), b"chain.pem": identity.chain_pem()}
+
+
+def _altered(data: bytes) -> bytes:
+    return bytes([data[0] ^ 1]) + data[1:] if data else data
