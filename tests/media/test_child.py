@@ -61,7 +61,7 @@ def test_what_an_ended_child_left_running_is_killed_too() -> None:
 
 
 def test_no_orphan_outlives_the_daemon(tmp_path: Path) -> None:
-    script = "echo $$ > {0}/pid.part; mv {0}/pid.part {0}/pid 2>/dev/null || cp {0}/pid.part {0}/pid; exec sleep 60"
+    script = "echo $$ > {0}/pid; exec sleep 60"
     daemon = f"""
 from pathlib import Path
 from dockagent.clock import SystemClock

@@ -1,4 +1,4 @@
-"""The promises of the house, checked from outside: only the ledger's bytes, the disk, the store and the cameras count."""
+"""The promises of the house, checked from outside: only ledger, disk, store and cameras count."""
 
 import hashlib
 from dataclasses import dataclass

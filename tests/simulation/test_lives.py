@@ -47,10 +47,7 @@ def _broken(flawed: Callable[[int], Life]) -> list[str]:
 
 
 def test_a_disk_that_lies_about_sync_is_caught() -> None:
-    found = _broken(lies=True)
-    assert any(
-        "promise 1" in one or "ledger was cut" in one or "no keys" in one or "missing" in one for one in found
-    ), found
+    assert len(_broken(lambda seed: Life(seed, lies=True, cut_at=60 + seed))) >= 10
 
 
 def test_a_store_that_keeps_other_bytes_is_caught() -> None:

@@ -128,7 +128,7 @@ class Life:
 
     def live(self) -> None:
         """The whole life: a stormy part, then a quiet one in which everything must come to its end."""
-        self._boot()
+        self._guarded(self._boot)
         for _ in range(self.random.randint(50, 400)):
             self._guarded(self._stormy_turn)
         self.store.trouble, self.store.away, self.cuts = 0.0, False, 0
