@@ -229,7 +229,7 @@ class RealDisk:
     def size(self, path: str) -> int | None:
         try:
             facts = self.path(path).stat()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return None
         return facts.st_size if stat.S_ISREG(facts.st_mode) else None
 

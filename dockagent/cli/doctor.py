@@ -1,3 +1,47 @@
-"""placeholder"""
-def add(c, p):
-    pass
+"""``dockagent doctor``: everything a dock needs, each with what to do about it."""
+
+import argparse
+import json
+import sys
+
+from dockagent import config
+from dockagent.clock import SystemClock
+from dockagent.doctor.check import as_json, as_text, exit_code
+from dockagent.doctor.examine import examine
+from dockagent.doctor.machine import look
+
+HELP = "check everything a dock needs, each with what to do about it"
+DESCRIPTION = """Looks at the machine, the dock's home, the configuration and the store. Makes and mends nothing (a
+store is asked by writing a probe and removing it). Run it as the user that runs the agent."""
+EPILOG = "exit codes: 0 all good, warnings allowed · 1 something failed · 2 wrong usage or configuration"
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("doctor", parents=[parent], help=HELP, description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--store", metavar="URL", default="", help="file:///DIR or s3://BUCKET/PREFIX")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make every check. 0: all good, with or without warnings; 1: something failed."""
+    from dockagent import daemon  # heavy: it knows how to open all that a daemon needs
+
+    chosen, home, clock = config.of(args), config.home(args), SystemClock()
+    url = args.store or chosen.store.url or (home / "store").as_uri()
+    checks = list(
+        examine(
+            chosen,
+            home,
+            look(),
+            clock.now(),
+            url,
+            lambda: daemon._store(chosen, home, args.store, clock),
+            lambda: daemon.camera_roots(chosen),
+        )
+    )
+    if args.json:
+        print(json.dumps(as_json(checks), ensure_ascii=False, indent=2))
+    else:
+        sys.stdout.write(as_text(checks))
+    return exit_code(checks)

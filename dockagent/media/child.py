@@ -200,6 +200,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _stopped(what: str, limits: Limits) -> str:
+    if what == "time" and limits.seconds <= 0:
+        return "had no time left"
     if what == "time":
         return f"took longer than {limits.seconds:.1f} s and was stopped"
     return f"gave more than {STDOUT_MAX} bytes of output and was stopped" if what else ""

@@ -4,6 +4,7 @@ Source of the fields: the JSON writer of ffprobe(1). Times become milliseconds, 
 """
 
 import json
+import stat
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -73,7 +74,10 @@ class Unreadable:
 def probe(source: Path, limits: child.Limits, clock: Clock) -> MediaFacts | Unreadable:
     """Ask ffprobe about ``source``. Bad media gives Unreadable; OSError where ``source`` itself cannot be looked at,
     Missing where ffprobe is not installed."""
-    if source.stat().st_size == 0:
+    state = source.stat()
+    if not stat.S_ISREG(state.st_mode):
+        return Unreadable("it is not an ordinary file")
+    if state.st_size == 0:
         return Unreadable("the file is empty (0 bytes)")
     argv = [child.program("ffprobe"), "-hide_banner", "-v", "error", *child.open_flags()]
     argv += _as_photo(source)

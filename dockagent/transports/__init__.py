@@ -47,7 +47,8 @@ class Footage(Protocol):
 
     def list(self) -> Iterator[FileFact]:
         """Every regular file, folder by folder, sorted by raw path. Links are not followed, only reported by being
-        left out. Raises Gone."""
+        left out. Raises Gone. A folder that cannot be read does not hide the others: its error (Retryable, Permanent
+        or Refused) is raised after the last file."""
         ...
 
     def open(self, path: bytes) -> FootageReader:

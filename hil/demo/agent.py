@@ -77,7 +77,7 @@ class Agent:
 
     def ask(self, *words: str | Path) -> Answer:
         """Run a command on this dock's home and configuration, to its end. Raises subprocess.TimeoutExpired."""
-        return run(words[0], *self._where(), *words[1:])
+        return run(*words, *self._where())
 
     def last_words(self, lines: int = 3) -> str:
         """The end of the log."""

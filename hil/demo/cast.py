@@ -37,6 +37,11 @@ class Actor:
     camera: ReferenceCamera
 
     @property
+    def second(self) -> str:
+        """The path of its second clip, on its card."""
+        return card.clips(self.camera.card)[1].name
+
+    @property
     def console(self) -> Console:
         """Its console. Raises ValueError for a camera that has none."""
         if self.camera.console is None:

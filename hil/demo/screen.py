@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -19,6 +20,8 @@ from hil.demo.telling import size
 STYLES = {"plain": "", "good": "green", "odd": "yellow", "bad": "bold red", "faint": "dim"}
 PLAIN_EVERY = 5.0
 """Seconds between two lines of progress where the output is no terminal."""
+LONG = 1 << 20
+"""Bytes from which on a file can be seen while it is read."""
 NARROWEST = 100
 """Columns of a line where nobody says how wide the output is."""
 
@@ -41,9 +44,11 @@ class Screen:
         self.console.rule(Text(f" {self._scenes}  {title} ", style="bold"), align="left", style="dim")
         self.say(about, "faint")
 
-    def say(self, words: str, tone: str = "plain") -> None:
-        """A line, above the moving ones; `tone` is a key of STYLES."""
-        self.console.print(Text(words, style=STYLES[tone]))
+    def say(self, words: str, tone: str = "plain", indent: int = 0) -> None:
+        """A line, above the moving ones; `tone` is a key of STYLES. One that is too long goes on below, indented."""
+        hanging = " " * indent
+        whole = textwrap.fill(words, self.console.width, subsequent_indent=hanging, drop_whitespace=True)
+        self.console.print(Text(whole, style=STYLES[tone]))
 
     def check(self, words: str) -> None:
         """A line for something that was claimed and holds."""
@@ -87,11 +92,11 @@ class Screen:
 def _moving(cameras: Sequence[CameraTally], in_parts: int) -> Table:
     grid = Table.grid(padding=(0, 1))
     for one in cameras:
-        # Only one card holds a file that is big enough to be seen while it is read.
-        under_way = in_parts if one.listed_bytes - one.read_bytes >= max(in_parts, 1) else 0
+        # Only one card holds a file that is big enough to be seen while it is read: the long one is its.
+        under_way = in_parts if LONG <= in_parts <= one.listed_bytes - one.read_bytes else 0
         bar = ProgressBar(total=max(one.listed_bytes, 1), completed=one.read_bytes + under_way, width=24)
         amount = f"{size(one.read_bytes + under_way):>9} of {size(one.listed_bytes):<9}"
-        stored = f"{len(one.stored)} of {len(one.listed)} in the store"
+        stored = f"{len(one.stored)} of {len(one.listed)} stored"
         grid.add_row(Text(f"  {one.bay or '—':<6}"), one.serial, bar, amount, Text(stored), _word(one))
     return grid
 
@@ -99,4 +104,6 @@ def _moving(cameras: Sequence[CameraTally], in_parts: int) -> Table:
 def _word(camera: CameraTally) -> Text:
     if not camera.bay:
         return Text("not docked", style="dim")
-    return Text("SAFE TO TAKE", style="bold green") if camera.released else Text("working", style="yellow")
+    if camera.released:
+        return Text("SAFE TO TAKE", style="bold green")
+    return Text("reading" if camera.read_bytes < camera.listed_bytes else "previews, delivery", style="yellow")

@@ -38,7 +38,7 @@ class Show:
             self.tally.take(record)
             line = tell(record, self.tally.about(record))
             if line is not None:
-                self.screen.say(f"{record.utc[11:19]}  {line.words}", line.tone)
+                self.screen.say(f"{record.utc[11:19]}  {line.words}", line.tone, indent=20)
         self.screen.cameras(list(self.tally.cameras.values()), self.place.in_parts())
 
     def until(self, true: Callable[[], bool], what: str, seconds: float) -> None:
@@ -63,10 +63,14 @@ class Show:
         """The numbers of one camera; zeros for one that the dock has not met."""
         return self.tally.cameras.get(serial, CameraTally(serial))
 
-    def last(self, actor: Actor, kind: str) -> Record:
-        """The last record of a type about a camera. Raises Unmet where there is none."""
+    def about(self, actor: Actor, kind: str) -> list[Record]:
+        """The records of a type about a camera, oldest first."""
         camera = self.counted(actor.serial)
-        for record in reversed(self.ledger.all):
-            if record.type == kind and self.tally.about(record) is camera:
-                return record
-        raise Unmet(f"the ledger has no record {kind} about {actor.serial}")
+        return [record for record in self.ledger.of(kind) if self.tally.about(record) is camera]
+
+    def last(self, actor: Actor, kind: str) -> Record:
+        """The last of them. Raises Unmet where there is none."""
+        found = self.about(actor, kind)
+        if not found:
+            raise Unmet(f"the ledger has no record {kind} about {actor.serial}")
+        return found[-1]

@@ -11,10 +11,10 @@ from hil.demo.tally import CameraTally
 
 NOTABLE_OFFSET_MS = 1000
 _IDENTITY = {
-    "proof": "proved who it is: it signed the dock's nonce with its certificate's key",
-    "console": "says who it is on its console, and proves nothing",
-    "card": "is known only by what a file on its card says",
-    "nothing": "does not say who it is",
+    "proof": "it proved who it is, by a signature",
+    "console": "only its console says who it is",
+    "card": "only a file on its card says who it is",
+    "nothing": "it does not say who it is",
 }
 
 
@@ -49,7 +49,7 @@ def _name(path: str) -> str:
 
 def _identified(record: Record, camera: CameraTally) -> Line:
     known_by = record.what["camera"]["known_by"]
-    words = f"{record.what['camera']['model']} in {record.bay}: {_IDENTITY.get(known_by, known_by)}"
+    words = f"a {record.what['camera']['model']} is in {record.bay}; {_IDENTITY.get(known_by, known_by)}"
     return Line(words, "good" if known_by == "proof" else "plain")
 
 
@@ -69,11 +69,11 @@ def _clock_set(record: Record, _: CameraTally) -> Line | None:
 
 def _inventory(record: Record, camera: CameraTally) -> Line:
     what = record.what
-    files = f"{len(what['entries'])} files, {camera.footage} of them clips, {size(camera.listed_bytes)}"
+    files = f"{len(what['entries'])} files ({camera.footage} clips), {size(camera.listed_bytes)}"
     if len(what["held"]) == len(what["entries"]):
-        return Line(f"{files}: the dock knows every one of them, and copies nothing", "good")
+        return Line(f"{files}: the dock knows them all, and copies nothing", "good")
     if what["manifest"] is None:
-        return Line(f"{files}, UNSIGNED: what their integrity can be proved from begins at the dock", "odd")
+        return Line(f"{files}, UNSIGNED: integrity begins at the dock", "odd")
     signed = "signed by the camera" if what["manifest"]["signature"] == "pass" else "with a signature that is wrong"
     return Line(f"{files}, {signed}")
 
@@ -90,7 +90,7 @@ def _interrupted(record: Record, _: CameraTally) -> Line | None:
     what = record.what
     if what["kind"] == "gone" and not what["kept_bytes"]:
         return None
-    kept = f"; the {size(what['kept_bytes'])} that were read are kept" if what["kept_bytes"] else ""
+    kept = f"; {size(what['kept_bytes'])} are kept" if what["kept_bytes"] else ""
     why = "the camera is gone" if what["kind"] == "gone" else what["reason"]
     return Line(f"{_name(what['path'])} broke off: {why}{kept}", "odd")
 

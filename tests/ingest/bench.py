@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,11 +87,13 @@ class Station:
         base = [str(COMMAND), "ingest", str(card), "--home", str(self.home), "--config", str(self.config())]
         return [*base, "--store", url, *(["--json"] if as_json else []), *more]
 
-    def ingest(self, card: Path | str, *more: str, store: str = "", as_json: bool = True) -> Ingested:
-        """Run one ingest to its end. What holds for every run, whatever the card, is checked here."""
+    def ingest(
+        self, card: Path | str, *more: str, store: str = "", as_json: bool = True, prefix: Sequence[str] = ()
+    ) -> Ingested:
+        """Run one ingest (under the command ``prefix``) to its end. What holds for every run is checked here."""
         started = time.monotonic()
         done = subprocess.run(
-            self.argv(card, *more, store=store, as_json=as_json),
+            [*prefix, *self.argv(card, *more, store=store, as_json=as_json)],
             capture_output=True,
             timeout=PATIENCE_S,
             check=False,

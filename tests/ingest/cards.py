@@ -39,7 +39,7 @@ class Layout:
                 data = corpus("footage", next(movies)).read_bytes()
             elif suffix in _BY_SUFFIX:
                 names = _BY_SUFFIX[suffix]
-                data = corpus("footage", names[number % len(names)]).read_bytes()
+                data = corpus("footage", names[number % len(names)]).read_bytes() + path.encode()  # no two the same
             elif suffix == ".srt":
                 data = corpus("telemetry", "dji", "air2s.srt").read_bytes()
             elif path == "MISC/version.txt":

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.corpus import corpus
 from tests.ingest.bench import PATIENCE_S, Station, assert_delivered, place
 
@@ -124,17 +126,26 @@ def test_naughty_strings_as_names(tmp_path: Path) -> None:
         place(card, b"DCIM/100BLNS/" + name, b"naughty %d" % number)
     run = station.ingest(card)
     assert run.code in (0, 3), run.err
-    assert len(run.rows) == len(names) > 300
+    assert len(run.rows) == len(names) > 250
     assert set(run.states().values()) == {"delivered"}
     assert_delivered(run, card, station)
 
 
-def test_bad_folder_names_and_a_bad_place_to_mount(tmp_path: Path) -> None:
-    station = Station(tmp_path / "dock")
-    card = tmp_path / os.fsdecode(b"card \xff\n\x1b[31m%41")
+def test_bad_folder_names(tmp_path: Path) -> None:
+    card, station = tmp_path / "card", Station(tmp_path / "dock")
     for number, folder in enumerate((b"...", b" ", b"-x", b"\xff\xfe", b"new\nline", b"%2e%2e", b"a" * 255)):
         place(card, folder + b"/CLIP.MP4", b"folder %d" % number)
     run = station.ingest(card)
-    assert run.code in (0, 3), run.err
+    assert run.code == 0, run.err
     assert len(run.rows) == 7
+    assert_delivered(run, card, station)
+
+
+@pytest.mark.parametrize("label", [b"two words", b"50%41", b"new\nline", b"\x1b[31mred", "caf\u00e9".encode(), b"caf\xe9"])
+def test_a_card_mounted_under_any_name(label: bytes, tmp_path: Path) -> None:
+    """Volume labels become mount points; FAT labels are in the code page of whoever wrote them."""
+    card, station = tmp_path / os.fsdecode(label), Station(tmp_path / "dock")
+    place(card, "DCIM/100VIDEO/CLIP0001.MP4", b"a clip")
+    run = station.ingest(card, "--log", "info")
+    assert run.code == 0, run.err
     assert_delivered(run, card, station)

@@ -16,7 +16,7 @@ import pytest
 from dockagent.clock import SystemClock
 from dockagent.errors import UsageError
 from dockagent.steps.detect import Reporter, Sighting, Watch
-from dockagent.steps.detect_bays import BaysFolderWatch
+from dockagent.steps.detect_bays import BaysFolderWatch, _identity
 from dockagent.steps.detect_udev import UdevWatch
 from tests.transports import loops
 
@@ -195,13 +195,15 @@ def test_a_camera_plugged_again_at_once_is_gone_and_appeared(bays: Path, tmp_pat
 
 
 def test_a_folder_with_the_inode_number_of_the_one_before_is_another(bays: Path) -> None:
-    card_in(bays / "bay1")
-    with watching(bays_of(bays)) as seen:
-        for _ in range(3):
-            seen.wait(APPEARED)
-            shutil.rmtree(bays / "bay1")
-            card_in(bays / "bay1")  # ext4 gives the freed number to the next folder
-            seen.wait(GONE)
+    numbers, identities = set(), set()
+    for _ in range(20):
+        card_in(bays / "bay1")
+        numbers.add((bays / "bay1").stat().st_ino)
+        identities.add(_identity(bays / "bay1"))
+        shutil.rmtree(bays / "bay1")
+    if len(numbers) == 20:
+        pytest.skip("this file system did not give a number twice")
+    assert len(identities) == 20
 
 
 def test_many_bays_come_and_go_in_a_hurry(bays: Path, tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""All checks of the doctor, in the order in which a technician would mend what they find."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from cryptography import x509
+
+from dockagent.config import Config
+from dockagent.core.moment import Instant
+from dockagent.doctor import of_home, of_machine, of_setting
+from dockagent.doctor.check import Check
+from dockagent.doctor.machine import Machine
+from dockagent.stores import Store
+
+
+def examine(
+    config: Config,
+    home: Path,
+    machine: Machine,
+    now: Instant,
+    store_url: str,
+    open_store: Callable[[], Store],
+    camera_roots: Callable[[], Sequence[x509.Certificate]],
+) -> Iterator[Check]:
+    """Every check, each made when it is asked for, so that a slow store does not hold back what is known before.
+
+    ``store_url``: the store in force; ``open_store`` and ``camera_roots`` open what the configuration names as the
+    daemon would. They raise DockError where the daemon would not start.
+    """
+    watched = config.bays.udev
+    yield of_machine.python(machine)
+    yield of_machine.ffmpeg(machine, previews=config.preview.enabled)
+    yield of_home.place(home)
+    yield of_home.room(home, config.limits.spool_reserve_mib)
+    yield of_home.disk(home)
+    yield of_home.keys(home)
+    yield of_home.ledger(home)
+    yield of_setting.profiles(config)
+    yield of_setting.camera_roots(camera_roots, now)
+    yield of_machine.clock(now)
+    yield of_setting.bays(config.bays)
+    yield of_machine.udevd(machine, watched=watched)
+    yield of_machine.rivals(machine, watched=watched)
+    yield of_machine.usb(machine, config.bays.ports if watched else {})
+    yield of_machine.rights(machine)
+    yield of_machine.serial(machine)
+    yield of_machine.inotify(machine, folder=config.bays.folder)
+    yield of_setting.store(store_url, open_store)
