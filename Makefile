@@ -135,6 +135,64 @@ lock:  ## bring both locks up to date with pyproject.toml (LOCK_ARGS=--upgrade f
 	$(PIP_COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	grep -Ec '^[a-z0-9]' requirements.lock requirements-dev.lock
 
+# --- A dock -------------------------------------------------------------------------------------------------------
+# Everything lies under DESTDIR where one is given (for a package); then nothing of the running system is touched.
+
+SYSTEM_FILES = $(DESTDIR)$(LIBDIR)/systemd/system/dockagent.service $(DESTDIR)$(LIBDIR)/sysusers.d/dockagent.conf \
+    $(DESTDIR)$(LIBDIR)/tmpfiles.d/dockagent.conf $(DESTDIR)$(LIBDIR)/udev/rules.d/60-dockagent.rules
+CONFIG = $(DESTDIR)$(SYSCONFDIR)/dockagent/dockagent.toml
+IN_PLACE = if [ -n "$(DESTDIR)" ]; then exit 0; fi
+NEEDS_ROOT = if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" != 0 ]; then \
+    echo "make: $@ needs root: sudo make $@" >&2; exit 2; fi
+
+install:  ## put the agent on this machine as a service (root); DESTDIR, PREFIX, LIBDIR, SYSCONFDIR as usual
+	@$(NEEDS_ROOT)
+	$(FIND_PYTHON)
+	umask 022
+	venv="$(DESTDIR)$(PREFIX)"
+	python=$$(PYTHON="$${PYTHON:-/usr/bin/python3 /usr/local/bin/python3}" find_python)  # one that every user can run
+	"$$python" -m venv --clear "$$venv"
+	"$$venv/bin/python" -m pip install --quiet --no-compile --require-hashes -r requirements.lock
+	"$$venv/bin/python" -m pip install --quiet --no-compile --no-deps --no-build-isolation .
+	if [ -n "$(DESTDIR)" ]; then
+	    grep -rlI "$(DESTDIR)" "$$venv/bin" "$$venv/pyvenv.cfg" | xargs -r sed -i "s|$(DESTDIR)||g"
+	fi
+	"$$venv/bin/python" -m compileall -q $(if $(DESTDIR),-s "$(DESTDIR)" -p /) "$$venv/lib"
+	install -d "$(DESTDIR)$(BINDIR)" && ln -sfn "$(PREFIX)/bin/dockagent" "$(DESTDIR)$(BINDIR)/dockagent"
+	sources=(systemd/dockagent.service systemd/dockagent.sysusers systemd/dockagent.tmpfiles systemd/60-dockagent.rules)
+	for target in $(SYSTEM_FILES); do
+	    install -D -m 644 "$${sources[0]}" "$$target"
+	    sed -i 's|/opt/dockagent/bin|$(PREFIX)/bin|' "$$target"
+	    sources=("$${sources[@]:1}")
+	done
+	install -d -m 750 "$$(dirname "$(CONFIG)")"
+	if [ -e "$(CONFIG)" ]; then echo "kept as it is: $(CONFIG)"
+	else install -m 640 systemd/dockagent.toml "$(CONFIG)"; fi
+	$(IN_PLACE)
+	systemd-sysusers "$(LIBDIR)/sysusers.d/dockagent.conf"
+	systemd-tmpfiles --create "$(LIBDIR)/tmpfiles.d/dockagent.conf"
+	chgrp dockagent "$(CONFIG)"
+	if [ -e /run/udev/control ]; then udevadm control --reload; fi
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload; systemctl try-restart dockagent; fi
+	echo "installed. As its own user, with the rights of its service, dockagent says:"
+	cd / && $(AS_SERVICE) "$(BINDIR)/dockagent" doctor || true
+	echo "next: edit $(CONFIG), then: systemctl enable --now dockagent"
+
+AS_SERVICE = setpriv --reuid dockagent --regid dockagent --init-groups --inh-caps=-all,+sys_admin \
+    --ambient-caps=-all,+sys_admin --bounding-set=-all,+sys_admin --no-new-privs
+
+uninstall:  ## take the agent away (root); configuration, keys, ledger and footage stay
+	@$(NEEDS_ROOT)
+	if [ -z "$(DESTDIR)" ] && [ -d /run/systemd/system ]; then
+	    systemctl disable --now dockagent 2>/dev/null || true
+	fi
+	rm -f $(SYSTEM_FILES) "$(DESTDIR)$(BINDIR)/dockagent"
+	rm -rf "$(DESTDIR)$(PREFIX)"
+	$(IN_PLACE)
+	if [ -e /run/udev/control ]; then udevadm control --reload; fi
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
+	echo "uninstalled; kept: $(SYSCONFDIR)/dockagent and /var/lib/dockagent"
+
 # --- System packages ----------------------------------------------------------------------------------------------
 
 packages-demo:

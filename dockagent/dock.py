@@ -6,13 +6,13 @@ camera, a file or a network: steps do, in worker threads, and come back through 
 
 import logging
 import queue
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from dockagent.core import custody
 from dockagent.core import events as ev
-from dockagent.core.model import SessionPhase, State
+from dockagent.core.model import Session, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.narrate import tell
 from dockagent.core.orders import Limits, Order, orders
@@ -151,24 +151,33 @@ class Dock:
         self._changed.discard(bay)
         session = self.state.sessions.get(bay)
         if session is not None:
-            clean = session.phase is SessionPhase.RELEASED and session.safe
-            self._record([ev.CameraDetached(session.id, clean, len(session.to_pull) + len(session.failed))])
+            self._record([self._detached(session)])
+
+    def _detached(self, session: Session) -> ev.Event:
+        clean = session.phase is SessionPhase.RELEASED and session.safe
+        return ev.CameraDetached(session.id, clean, len(session.to_pull) + len(session.failed))
+
+    def _attached(self, bay: str, port: str, kind: str, address: str, facts: Mapping[str, str]) -> ev.Event:
+        session = f"{rfc3339(self._world.clock.now().utc_ms)}/{bay}"
+        return ev.CameraAttached(session, bay, port, kind, address, dict(facts))
 
     def _arrived(self, sighting: Sighting) -> None:
         bay = sighting.bay
         for one in (sighting, self._lines.pop(bay, None)):
             if one is not None:
                 self._world.bays.came(bay, one.kind, one.address, one.facts)
-        session = f"{rfc3339(self._world.clock.now().utc_ms)}/{bay}"
-        facts = dict(sighting.facts)
-        self._record([ev.CameraAttached(session, bay, sighting.port, sighting.kind, sighting.address, facts)])
+        self._record([self._attached(bay, sighting.port, sighting.kind, sighting.address, sighting.facts)])
 
     def _card_changed(self, bay: str) -> None:
         session = self.state.sessions.get(bay)
         if session is not None and session.phase in (SessionPhase.ATTACHED, SessionPhase.IDENTIFIED):
             return  # it is going to be listed anyway; look again afterwards
         self._changed.discard(bay)
-        if session is not None and session.phase is not SessionPhase.REFUSED:
+        if session is not None and session.phase is SessionPhase.REFUSED:
+            self._record(
+                [self._detached(session), self._attached(bay, session.port, session.kind, session.address, {})]
+            )
+        elif session is not None:
             self._record([ev.CameraChanged(session.id)])
 
     def _record(self, found: Iterable[ev.Event]) -> None:

@@ -51,3 +51,9 @@ class Missing(DockError):
     """Something needed for an answer is not there, so the question cannot be answered."""
 
     exit_code = 4
+
+
+class Interrupted(DockError):
+    """A person ended it. What was done is kept."""
+
+    exit_code = 130

@@ -277,8 +277,9 @@ def docstrings(source: Source) -> Iterator[Finding]:
     if ast.get_docstring(source.tree) is None:
         yield Finding(source.path, 1, "the module has no docstring")
     for node in source.tree.body:
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not (
+            node.name.startswith("_") or ast.get_docstring(node)
+        ):
             yield source.at(node, f"{node.name} has no docstring")
 
 

@@ -14,7 +14,6 @@ from dockagent.cli import clips, doctor, ingest, keys, profile, run, show, statu
 from dockagent.errors import DockError
 
 COMMANDS = (run, ingest, status, clips, show, verify, doctor, keys, profile)
-INTERRUPTED = 130
 
 
 def parser() -> argparse.ArgumentParser:
@@ -48,9 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody listens any more: end quietly
         return 1
-    except KeyboardInterrupt:
-        print("dockagent: interrupted; nothing is lost, run it again to go on", file=sys.stderr)
-        return INTERRUPTED
     return code
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import stat
 import sys
 from contextlib import ExitStack
@@ -14,7 +15,8 @@ from dockagent import config
 from dockagent.cli.progress import Bars
 from dockagent.core import report
 from dockagent.core.orders import card_is_done
-from dockagent.errors import UsageError
+from dockagent.dock import Stop
+from dockagent.errors import Interrupted, UsageError
 from dockagent.steps.detect import Sighting
 
 if TYPE_CHECKING:
@@ -49,8 +51,11 @@ def run(args: argparse.Namespace) -> int:
         )
         running.dock.post(sighting)
         _drain(running, bars)
-        result = report.card(running.dock.state, BAY)
+        interrupted = bool(running.dock.stopping)
+        result = {} if interrupted else report.card(running.dock.state, BAY)
         running.dock.post(Sighting("gone", BAY, "", sighting.kind, sighting.address))
+    if interrupted:
+        raise Interrupted("interrupted; nothing is lost", "run it again to go on where it was")
     result["ledger"] = {"size": running.ledger.size, "root": running.ledger.root().hex()}
     print(json.dumps(result, indent=2) if args.json else report.as_text(result, running.world.store.url))
     return report.exit_code(result)
@@ -66,10 +71,12 @@ def _sighting(source: Path) -> Sighting:
 
 
 def _drain(running: "Agent", bars: Bars | None) -> None:
-    """Turn the loop until the card is done, or until all that is left has been tried often enough."""
+    """Turn the loop until the card is done, until all that is left has been tried often enough, or until a signal."""
     state, clock = running.dock.state, running.world.clock
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: running.dock.post(Stop("interrupted")))
     drawn = clock.monotonic()
-    while not (running.dock.idle and card_is_done(state, BAY, TRIES)):
+    while not running.dock.stopping and not (running.dock.idle and card_is_done(state, BAY, TRIES)):
         running.dock.turn(running.workers, TICK_S)
         if bars and clock.monotonic() - drawn > TICK_S:
             drawn = clock.monotonic()

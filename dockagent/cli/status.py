@@ -20,26 +20,26 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 when all is delivered or under way, 1 when something needs a person."""
+    """Exit 0 when all is delivered or under way, 1 when a camera or a clip is held up, 3 when there is a quarantine."""
     rows = _rows(history.state(args))
     print(json.dumps(rows, indent=2) if args.json else _text(rows))
-    return 1 if rows["attention"] else 0
+    return 1 if rows["held_up"] else 3 if rows["quarantined"] else 0
 
 
 def _rows(state: State) -> dict[str, Any]:
     clips = [summary.clip_row(clip) for clip in state.clips.values()]
     bays = [summary.session_row(session, state) for session in state.sessions.values()] if state.running else []
-    waiting = [
-        row for row in clips if row["state"] == "spooled" or (row["state"] == "quarantined" and not row["stored"])
-    ]
-    attention = [row for row in clips if row["state"] == "quarantined"]
-    attention += [row for row in bays if row["phase"] == "refused" or row["counts"]["failed"]]
+    quarantined = [row for row in clips if row["state"] == "quarantined"]
+    waiting = [row for row in clips if row["state"] == "spooled"] + [row for row in quarantined if not row["stored"]]
+    held_up = [row for row in bays if row["phase"] == "refused" or row["counts"]["failed"]]
+    held_up += [clip for clip in waiting if state.clips[clip["clip_id"]].trouble.reason]
     return {
         "running": state.running,
         "bays": bays,
         "clips": dict(Counter(row["state"] for row in clips)),
         "waiting": waiting,
-        "attention": attention,
+        "held_up": held_up,
+        "quarantined": quarantined,
         "store": state.uplink.trouble.reason or "no trouble seen",
         "spool": state.spool.reason or "no trouble seen",
     }
@@ -58,6 +58,6 @@ def _text(rows: dict[str, Any]) -> str:
     lines += [f"  {row['path']}: {row['reason']}" for row in rows["waiting"][:LINES]]
     if len(rows["waiting"]) > LINES:
         lines.append(f"  … and {len(rows['waiting']) - LINES} more (see `dockagent clips --state spooled`)")
-    lines += [f"  QUARANTINED {row['path']}: {row['reason']}" for row in rows["attention"] if "path" in row]
+    lines += [f"  QUARANTINED {row['path']}: {row['reason']}" for row in rows["quarantined"]]
     lines += [f"Store: {rows['store']}", f"Spool: {rows['spool']}"]
     return "\n".join(lines)

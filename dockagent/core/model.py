@@ -109,6 +109,7 @@ class Session:
     id: str
     bay: str
     port: str
+    kind: str
     address: str
     attached_ms: int
     phase: SessionPhase = SessionPhase.ATTACHED
@@ -127,6 +128,7 @@ class Session:
     skipped: tuple[Skipped, ...] = ()
     findings: list[Finding] = field(default_factory=list)
     relists: int = 0
+    pulled_bytes: int = 0
     trouble: Trouble = field(default_factory=Trouble)
     safe: bool = False
     told: str = ""

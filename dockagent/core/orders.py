@@ -124,9 +124,7 @@ def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -
 
 def _in_turn(state: State) -> list[Session]:
     """Sessions, the one with the fewest bytes pulled so far first: a full card does not starve a small one."""
-    return sorted(
-        state.sessions.values(), key=lambda one: (len(one.items) - len(one.to_pull), one.attached_ms, one.bay)
-    )
+    return sorted(state.sessions.values(), key=lambda one: (one.pulled_bytes, one.attached_ms, one.bay))
 
 
 def _bay_order(

@@ -102,7 +102,7 @@ def _dock_stopped(state: State, event: ev.DockStopped, at_ms: int) -> None:
 def _attached(state: State, event: ev.CameraAttached, at_ms: int) -> None:
     if event.bay in state.sessions:
         raise Refused(f"bay {event.bay} holds a camera already")
-    state.sessions[event.bay] = Session(event.session, event.bay, event.port, event.address, at_ms)
+    state.sessions[event.bay] = Session(event.session, event.bay, event.port, event.kind, event.address, at_ms)
 
 
 def _identified(state: State, event: ev.CameraIdentified, at_ms: int) -> None:
@@ -182,6 +182,7 @@ def _acquired(state: State, event: ev.Acquired, at_ms: int) -> None:
     item = session.items[event.item]
     item.clip_id, item.trouble = event.clip_id, Trouble()
     session.to_pull.pop(event.item, None)
+    session.pulled_bytes += event.bytes
     state.spool = Trouble()
     ids = state.known.setdefault(_camera_id(session), {}).setdefault(event.item, [])
     if event.clip_id not in ids:

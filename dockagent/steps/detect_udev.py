@@ -23,6 +23,8 @@ BUFFER = 4 << 20  # bytes of events the kernel may keep for us; the default over
 _UDEVD = Path("/run/udev/control")
 _OF_USB = {"vendor_id": "idVendor", "product_id": "idProduct", "serial": "serial", "manufacturer": "manufacturer"}
 _OF_BLOCK = {"filesystem": "ID_FS_TYPE", "label": "ID_FS_LABEL", "uuid": "ID_FS_UUID"}
+# pyudev turns the errno of a failed call, which may be a stale one, into any of these
+_ODD = (OSError, ValueError, KeyError, OverflowError, MemoryError, pyudev.DeviceNotFoundError)
 
 Device = Any  # pyudev is not typed
 
@@ -98,7 +100,7 @@ class UdevWatch(Watch):
             try:
                 if self._monitor.poll(0) is None:
                     return taken > 0
-            except (OSError, ValueError, OverflowError) as err:
+            except _ODD as err:
                 if not self._overflowed():
                     self.complain(f"a device event cannot be read and is left out: {err}")
                 return True
@@ -117,7 +119,7 @@ class UdevWatch(Watch):
         try:
             disks = [*_readable(self._context.list_devices(subsystem="block"))]
             terminals = [*self._context.list_devices(subsystem="tty")]
-        except (OSError, ValueError) as err:
+        except _ODD as err:
             self.complain(f"devices cannot be listed, so none is believed to have come or gone: {err}")
             return
         seen: dict[object, Sighting] = {}
@@ -137,7 +139,7 @@ class UdevWatch(Watch):
             seen[_identity(device)] = Sighting("appeared", bay, port, kind, device.device_node, facts)
         except FileNotFoundError:
             return  # it left while we looked; its event makes us look again
-        except (OSError, ValueError, KeyError, pyudev.DeviceNotFoundError) as err:
+        except _ODD as err:
             self.complain(f"device {to_text(os.fsencode(device.sys_name))} cannot be looked at: {err}")
 
     def _is_ready(self, device: Device) -> bool:

@@ -350,9 +350,7 @@ def test_nobody_ever_sees_half_of_a_written_file(tmp_path: Path) -> None:
     states = [bytes([byte]) * (200_000 + byte) for byte in b"ab"]
     disk.write("a", states[0])
     seen: set[bytes] = set()
-    errors = _together(
-        lambda number: disk.write("a", states[number % 2]), lambda _: seen.add(disk.read("a")), times=40
-    )
+    errors = _together(lambda number: disk.write("a", states[number % 2]), lambda _: seen.add(disk.read("a")), times=40)
     assert errors == []
     assert seen <= set(states)
 

@@ -103,7 +103,7 @@ def test_killed_five_times_during_a_drain(box: Box, seed: int) -> None:
     for _ in range(5):
         box.agent.start()
         goal = len(box.records()) + dice.randint(1, 30)
-        box.until(lambda goal=goal: len(box.records()) >= goal or _all_released(box))
+        _until_records(box, goal)
         time.sleep(dice.random() * 0.05)
         assert box.agent.stop(signal.SIGKILL) == -signal.SIGKILL
     box.agent.start()
@@ -121,6 +121,10 @@ def test_killed_five_times_during_a_drain(box: Box, seed: int) -> None:
     assert [path.name for path in box.place.store.iterdir() if path.name.startswith(".")] == []
     assert box.verify().code == 0
     assert tree(camera.home) == before
+
+
+def _until_records(box: Box, goal: int) -> None:
+    box.until(lambda: len(box.records()) >= goal or _all_released(box))
 
 
 def _all_released(box: Box) -> bool:

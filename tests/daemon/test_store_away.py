@@ -18,21 +18,18 @@ def _closed_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
-def _drain_into_spool(box: Box, agent: Agent) -> dict[str, str]:
+def _drain_into_spool(box: Box) -> dict[str, str]:
     """Dock a camera while the store is away, look at what is said, and take the camera; its footage."""
     camera = box.camera("BWC-1", "bay1", noise(3, 60_000, "BWC-1"), console=True)
     wanted = footage(camera.home)
-    box.agent = agent
-    agent.start()
     camera.plug()
     box.until(lambda: len(box.records("acquire")) == 9 and len(box.records("clip.failed")) > 0)
-    answer = agent.ask("status", "--json")
-    status = answer.json()
+    status = box.json("status")
     assert status["store"] not in ("", "no trouble seen")
     assert [row["safe_to_take"] for row in status["bays"]] == [False]
     assert status["clips"] == {"spooled": 9}
     assert status["store"] in status["bays"][0]["reason"]
-    assert status["store"] in agent.ask("status").out
+    assert status["store"] in box.agent.ask("status").out
     camera.unplug()
     box.until(lambda: len(box.records("camera.detach")) == 1)
     assert camera.console is not None
@@ -45,25 +42,9 @@ def test_the_store_s_folder_is_away_and_comes_back(box: Box) -> None:
     away = box.place.root / "store-away"
     box.agent.start()
     box.until(lambda: box.records() != [])
-    assert box.agent.stop() == 0
-    box.place.store.rename(away)
-    box.place.store.write_text("no folder")
-    box.place.store.unlink()
-    away.rename(box.place.store)
-    camera = box.camera("BWC-1", "bay1", noise(3, 60_000, "BWC-1"))
-    wanted = footage(camera.home)
-    box.agent.start()
-    box.until(lambda: [record.type for record in box.records()][-1] == "dock.start")
     box.place.store.rename(away)
     box.place.store.write_text("not a folder: the share is not mounted")
-    camera.plug()
-    box.until(lambda: len(box.records("acquire")) == 9 and len(box.records("clip.failed")) > 0)
-    status = box.json("status")
-    assert str(box.place.store) in status["store"]
-    assert status["clips"] == {"spooled": 9}
-    camera.unplug()
-    box.until(lambda: len(box.records("camera.detach")) == 1)
-    assert box.records("camera.release") == []
+    wanted = _drain_into_spool(box)
     box.place.store.unlink()
     away.rename(box.place.store)
     box.until(lambda: len(box.records("receipt")) == 9)
@@ -72,17 +53,17 @@ def test_the_store_s_folder_is_away_and_comes_back(box: Box) -> None:
 
 
 def test_nobody_answers_at_the_store(box: Box) -> None:
-    """An S3 store whose port is closed. Later the dock is given another store: what waits goes there, without camera."""
+    """An S3 store whose port is closed. Then the dock is given another store: what waits goes there, without camera."""
     pytest.importorskip("boto3", reason="the S3 store needs boto3")
     with _closed_port() as port:
         store = {"endpoint": f"http://127.0.0.1:{port}", "region": "us-east-1", "access_key": "key"}
         secret = box.place.root / "secret"
         secret.write_text("secret")
         box.configure(store={**store, "secret_key_file": str(secret)})
-        wanted = _drain_into_spool(box, Agent(box.place, store="s3://footage/dock"))
-        assert box.agent.stop() == 0
-    box.agent = Agent(box.place)
-    with box.agent:
+        with Agent(box.place, store="s3://footage/dock") as box.agent:
+            box.agent.start()
+            wanted = _drain_into_spool(box)
+    with Agent(box.place) as box.agent:
         box.agent.start()
         box.until(lambda: len(box.records("receipt")) == 9)
         assert set(box.masters()) == set(wanted.values())

@@ -1,7 +1,7 @@
 """What systemd hears of the daemon (sd_notify(3)), and how the daemon ends when it cannot begin."""
 
+import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -28,8 +28,7 @@ def test_ready_watchdog_and_stopping(box: Box, kind: str) -> None:
         line.bind(address)
         line.settimeout(15)
         named = {"NOTIFY_SOCKET": address.replace("\0", "@")}
-        box.agent = Agent(box.place, environment=named)
-        with box.agent:
+        with Agent(box.place, environment=named) as box.agent:
             box.agent.start()
             assert _heard(line, "READY=1") == ["READY=1"]
             assert set(_heard(line, "WATCHDOG=1")) == {"WATCHDOG=1"}
@@ -66,9 +65,9 @@ def test_no_folder_of_bays(tmp_path: Path) -> None:
     assert "nowhere" in answer.err
 
 
-def test_it_outlives_the_terminal_s_interrupt(box: Box) -> None:
+def test_an_interrupt_from_the_terminal(box: Box) -> None:
     """SIGINT ends it as cleanly as SIGTERM."""
     box.agent.start()
     box.until(lambda: box.records() != [])
-    assert box.agent.stop(subprocess.signal.SIGINT) == 0  # type: ignore[attr-defined]
+    assert box.agent.stop(signal.SIGINT) == 0
     assert box.records()[-1].type == "dock.stop"

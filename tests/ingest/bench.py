@@ -114,22 +114,21 @@ class Station:
             self.argv(card, *more, store=store), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
         )
 
-    def verify(self, *more: Path) -> str:
-        """``dockagent verify`` over home and store with this dock's own trust file; must exit 0."""
+    def verify(self, code: int = 0) -> None:
+        """``dockagent verify`` over home and store with this dock's own trust file; must exit with ``code``."""
         keys = subprocess.run(
             [COMMAND, "keys", "show", "--json", "--home", self.home], capture_output=True, timeout=60, check=True
         )
         trust = self.folder / "trust.json"
         trust.write_bytes(keys.stdout)
         done = subprocess.run(
-            [COMMAND, "verify", self.home, self.store, *more, "--trust", trust],
+            [COMMAND, "verify", self.home, self.store, "--trust", trust],
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == code, (done.returncode, done.stdout[-600:], done.stderr)
 
     def events(self) -> list[dict[str, Any]]:
         """The payload of every record in the ledger, in order."""

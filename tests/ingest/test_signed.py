@@ -109,7 +109,7 @@ def test_a_manifest_that_proves_nothing(flaw: Flaw, scene: Scene) -> None:
     run = scene.dock.ingest(scene.card)
     assert_quarantined(run, scene, set(run.rows))
     assert {verdict(run, path) for path in run.rows} == {("unknown", "fail", "unknown")}
-    scene.dock.verify()
+    scene.dock.verify(code=3)
 
 
 def test_a_wrong_digest(scene: Scene) -> None:
@@ -197,7 +197,7 @@ def test_an_altered_and_a_shortened_clip(scene: Scene) -> None:
     assert_quarantined(run, scene, {SECOND, LAST})
     assert verdict(run, SECOND) == verdict(run, LAST) == ("fail", "pass", "pass")
     assert run.rows[LAST]["verdicts"]["complete"] == "fail"
-    scene.dock.verify()
+    scene.dock.verify(code=3)
 
 
 def test_a_clip_overwritten_with_another_signed_clip(scene: Scene) -> None:
@@ -283,4 +283,4 @@ def test_many_wrong_cameras_in_one_dock(scene: Scene) -> None:
     again = scene.dock.ingest(scene.card)
     assert again.code == 0, again.report["findings"]
     assert scene.dock.count("acquire") == 9 + 6
-    scene.dock.verify()
+    scene.dock.verify(code=3)
