@@ -16,16 +16,22 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="
 
 
 class DockStarted(Event, frozen=True, tag="dock.start"):
+    """The agent replayed its ledger and is ready."""
+
     version: str
     config_sha256: str
     after: str  # "first start", "clean stop" or "crash or power cut"
 
 
 class DockStopped(Event, frozen=True, tag="dock.stop"):
+    """The agent ended on purpose; a ledger whose last start has no stop after it saw a crash or a power cut."""
+
     reason: str
 
 
 class CameraAttached(Event, frozen=True, tag="camera.attach"):
+    """Something that may be a camera appeared in a bay."""
+
     session: str
     bay: str
     port: str
@@ -35,6 +41,8 @@ class CameraAttached(Event, frozen=True, tag="camera.attach"):
 
 
 class CameraIdentified(Event, frozen=True, tag="camera.identify"):
+    """Which camera it is, and which profile speaks for it."""
+
     session: str
     camera: Camera
     profile: str
@@ -81,6 +89,8 @@ class InventoryTaken(Event, frozen=True, tag="camera.inventory"):
 
 
 class SessionFailed(Event, frozen=True, tag="session.failed"):
+    """A step about the camera as a whole failed; ``step`` names it."""
+
     session: str
     step: str
     reason: str
@@ -116,6 +126,8 @@ class AcquireFailed(Event, frozen=True, tag="acquire.failed"):
 
 
 class Verified(Event, frozen=True, tag="verify"):
+    """What the camera's manifest proves about a clip."""
+
     clip_id: str
     verdicts: Verdicts
 
@@ -164,6 +176,8 @@ class Delivered(Event, frozen=True, tag="receipt"):
 
 
 class ClipFailed(Event, frozen=True, tag="clip.failed"):
+    """A step about one clip failed; ``step`` names it."""
+
     clip_id: str
     step: str
     reason: str
@@ -195,6 +209,8 @@ class CameraChanged(Event, frozen=True, tag="camera.changed"):
 
 
 class CameraDetached(Event, frozen=True, tag="camera.detach"):
+    """The camera left its bay; ``clean``: it had been released."""
+
     session: str
     clean: bool
     left: int  # items of the inventory that had not been pulled

@@ -90,6 +90,7 @@ class Trouble:
 
 
 LONGEST_WAIT_MS = 3_600_000
+UNLISTED = "unlisted"  # code of the finding that there is more on the card than its inventory says
 RELISTS = 3  # how often a card that changes under us is listed again before its files are taken as they are
 
 
@@ -126,12 +127,19 @@ class Session:
     to_pull: dict[str, None] = field(default_factory=dict)
     undelivered: set[str] = field(default_factory=set)
     skipped: tuple[Skipped, ...] = ()
+    identity_findings: list[Finding] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     relists: int = 0
     pulled_bytes: int = 0
     trouble: Trouble = field(default_factory=Trouble)
     safe: bool = False
+    words: str = ""
     told: str = ""
+
+    @property
+    def unlisted(self) -> bool:
+        """Whether there is more on the card than its inventory says."""
+        return any(finding.code == UNLISTED for finding in self.findings)
 
     @property
     def failed(self) -> list[Item]:

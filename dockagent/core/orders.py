@@ -162,6 +162,9 @@ def _release(session: Session, lane: str) -> Order:
     if failed:
         words = f"{len(failed)} of {len(session.items)} files could not be read; keep the camera"
         return Release(lane, session.id, session.bay, False, words)
+    if session.unlisted:
+        words = "there is more on the card than could be listed; keep the camera"
+        return Release(lane, session.id, session.bay, False, words)
     return Release(lane, session.id, session.bay, True, f"all {len(session.items)} files delivered")
 
 

@@ -114,7 +114,8 @@ def _identified(state: State, event: ev.CameraIdentified, at_ms: int) -> None:
     session.clock_read = not event.has_console
     session.clock_set = not (event.has_console and event.sets_clock)
     session.battery = event.battery
-    session.findings.extend(event.findings)
+    session.identity_findings = list(event.findings)
+    session.findings = list(event.findings)
     session.trouble = Trouble()
 
 
@@ -145,7 +146,7 @@ def _inventory(state: State, event: ev.InventoryTaken, at_ms: int) -> None:
         elif state.clips[item.clip_id].phase in UNDELIVERED:
             session.undelivered.add(item.clip_id)
     session.skipped = event.skipped
-    session.findings.extend(event.findings)
+    session.findings = [*session.identity_findings, *event.findings]
     session.manifest_sha256 = event.manifest_sha256
     _forget_readings(state)
     if event.manifest is not None:
@@ -170,7 +171,7 @@ def _session_failed(state: State, event: ev.SessionFailed, at_ms: int) -> None:
         return
     if event.step in ("read-clock", "set-clock") and not event.retry:
         session.clock_read = session.clock_set = True
-        session.findings.append(Finding("clock", event.reason, "warning"))
+        session.identity_findings.append(Finding("clock", event.reason, "warning"))
         return
     _try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=30_000)
     if not event.retry:
@@ -295,7 +296,8 @@ def _disposed(state: State, event: ev.Disposed, at_ms: int) -> None:
 
 def _released(state: State, event: ev.Released, at_ms: int) -> None:
     session = _session(state, event.session)
-    session.phase, session.safe, session.told = S.RELEASED, event.safe, event.told
+    session.phase, session.safe = S.RELEASED, event.safe
+    session.words, session.told = event.words, event.told
 
 
 def _changed(state: State, event: ev.CameraChanged, at_ms: int) -> None:

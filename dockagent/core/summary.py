@@ -132,7 +132,7 @@ def session_reason(session: Session, state: State) -> str:
     if session.trouble.reason:
         return session.trouble.reason
     if session.phase is SessionPhase.RELEASED:
-        return "" if session.safe else f"{len(session.failed)} files could not be read; keep the camera"
+        return "" if session.safe else session.words
     if session.phase is SessionPhase.LISTED:
         left = f"{len(session.to_pull)} files to pull, {len(session.undelivered)} clips to deliver"
         why = state.spool.reason or state.uplink.trouble.reason

@@ -50,6 +50,7 @@ _X32 = 0x40000000  # x86_64 only: a second numbering of the same calls
 
 
 def main(arguments: list[str]) -> int:
+    """Give up rights as ordered, then become the program; without orders, say which ways to give up rights work."""
     if not arguments:
         _no_new_rights()
         given = [("landlock", _confine_files([], "")), ("seccomp", _confine_calls())]

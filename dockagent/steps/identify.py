@@ -20,9 +20,10 @@ from dockagent.core import certificates, recognise
 from dockagent.core import events as ev
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Camera
-from dockagent.core.paths import to_bytes, to_text
+from dockagent.core.paths import to_text
 from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Permanent
+from dockagent.steps.listing import list_card, read_file
 from dockagent.steps.world import World
 from dockagent.transports import Control, Footage
 
@@ -44,19 +45,10 @@ class _Answers:
 _SILENT = _Answers({}, -1, False, False, ())
 
 
-def read_file(footage: Footage, path: str, most: int) -> bytes:
-    """Up to ``most`` bytes from the start of a file on the card."""
-    pieces = []
-    with footage.open(to_bytes(path)) as source:
-        while most > 0 and (piece := source.read(most)):
-            pieces.append(piece)
-            most -= len(piece)
-    return b"".join(pieces)
-
-
 def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.CardFacts:
     """What profiles are matched against: the listing, what the medium says of itself, and the heads of probe files."""
-    listing = tuple(to_text(fact.path) for fact in footage.list())
+    files, _ = list_card(footage)
+    listing = tuple(to_text(fact.path) for fact in files)
     heads = {path: read_file(footage, path, most) for path, most in recognise.wanted_files(profiles, listing).items()}
     facts = footage.facts()
     strings = tuple(facts[key] for key in ("vendor", "product", "serial") if facts.get(key))

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from dockagent.core import events as ev
 from dockagent.core import inventory, manifest, plan
 from dockagent.core.inventory import Entry, FileFact, Finding
+from dockagent.core.model import UNLISTED
 from dockagent.core.paths import to_bytes, to_text
 from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Gone
-from dockagent.steps.identify import CHAIN_LIMIT, read_file
+from dockagent.steps.identify import CHAIN_LIMIT
+from dockagent.steps.listing import list_card, read_file
 from dockagent.steps.pull import fingerprint_of
 from dockagent.steps.world import World
 from dockagent.transports import Footage
@@ -38,8 +40,10 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
     """List, read the manifest, compare. Raises Gone when the camera leaves meanwhile."""
     footage = world.bays.footage(task.bay)
     profile = world.profile(task.profile)
-    files = [FileFact(to_text(fact.path), fact.size, fact.mtime_ms) for fact in footage.list()]
-    taken, findings = _bounded(files)
+    listed, trouble = list_card(footage)
+    taken, findings = _bounded([FileFact(to_text(fact.path), fact.size, fact.mtime_ms) for fact in listed])
+    if trouble:
+        findings.append(Finding(UNLISTED, f"part of the card cannot be listed: {trouble}; keep the camera", "warning"))
     stock = inventory.take(profile, taken)
     reading, digest = _manifest(world, footage, profile, task)
     findings += stock.findings
@@ -71,7 +75,7 @@ def _bounded(files: Sequence[FileFact]) -> tuple[list[FileFact], list[Finding]]:
     if not left:
         return taken, []
     text = f"the card lists {len(files)} files, more than one inventory holds: {left} are not taken; keep the camera"
-    return taken, [Finding("too-many-files", text, "warning")]
+    return taken, [Finding(UNLISTED, text, "warning")]
 
 
 def _own_files(profile: Profile, stock: inventory.Inventory) -> set[str]:

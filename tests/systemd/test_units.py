@@ -68,7 +68,7 @@ def test_user_and_folders_can_be_made(tmp_path: Path) -> None:
     assert (keys.st_mode & 0o777, keys.st_uid, keys.st_gid) == (0o700, int(entry[1]), int(entry[2]))
 
 
-# --- udev rules: `udevadm verify` is younger than Debian 12, so the grammar of udev(7) stands here too -----------------
+# udev rules. `udevadm verify` is younger than Debian 12, so the grammar of udev(7) stands here too.
 _MATCH = {"==", "!="}
 _SET = {"=", "+=", "-=", ":="}
 _KEYS = {
@@ -113,7 +113,7 @@ def test_the_rules_are_rules() -> None:
     ['KERNEL="sda"', 'GROUP=="disk"', 'KERNEL=="sda" GROUP="disk"', 'KERNEL=="sda', "KERNEL==sda", 'KERNAL=="sda"'],
 )
 def test_what_udev_would_not_take_is_seen(line: str) -> None:
-    with pytest.raises(ValueError, match="not a rule|cannot be used"):
+    with pytest.raises(ValueError, match=r"not a rule|cannot be used"):
         _rules(line)
 
 
