@@ -5,163 +5,32 @@ import hashlib
 import json
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from dockagent.core import certificates, manifest
-from dockagent.core.manifest import Reading, Verdicts, compare, judge, read
-from dockagent.errors import Refused
-
-AT = 1_795_363_331_000  # 2026-11-22T16:02:11Z
-FOREVER = datetime(9999, 12, 31, 23, 59, 59)
-CLIPS = tuple(f"DCIM/100BWC/BWC000{count}_20261122T08150{count}Z.MP4" for count in (1, 2, 3))
-SIDECAR = CLIPS[0].replace("MP4", "GPS")
-Key = ec.EllipticCurvePrivateKey
-ROOT_KEY, SUB_KEY, LEAF_KEY, OTHER_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
-
-
-def sha(path: str) -> str:
-    return hashlib.sha256(path.encode()).hexdigest()
-
-
-def name(common: str, *serials: str) -> x509.Name:
-    parts = [
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Reference"),
-        x509.NameAttribute(NameOID.COMMON_NAME, common),
-    ]
-    return x509.Name(parts + [x509.NameAttribute(NameOID.SERIAL_NUMBER, one) for one in serials])
-
-
-LEAF_NAME, SUB_NAME = name("BWC-1", "BWC-0001"), name("Sub CA")
-
-
-@dataclass(frozen=True)
-class Make:
-    """A recipe for one certificate, to be varied by tests."""
-
-    subject: x509.Name = LEAF_NAME
-    key: Any = LEAF_KEY
-    issuer: x509.Name = SUB_NAME
-    signer: Key = SUB_KEY
-    ca: bool | None = False
-    path_length: int | None = None
-    usage: str = "digital_signature"
-    start: datetime = datetime(2020, 1, 1)
-    end: datetime = FOREVER
-    critical_unknown: bool = False
-
-    def build(self) -> x509.Certificate:
-        builder = x509.CertificateBuilder(self.issuer, self.subject, self.key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(self.start).not_valid_after(self.end)
-        for extension in (
-            x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()),
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.signer.public_key()),
-        ):
-            builder = builder.add_extension(extension, False)
-        if self.ca is not None:
-            builder = builder.add_extension(x509.BasicConstraints(self.ca, self.path_length), True)
-        if self.usage:
-            every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
-                     "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
-            builder = builder.add_extension(x509.KeyUsage(**{one: one in self.usage.split() for one in every}), True)
-        if self.critical_unknown:
-            odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\x00")
-            builder = builder.add_extension(odd, True)
-        return builder.sign(self.signer, hashes.SHA256())
-
-
-def authority(**changes: Any) -> Make:
-    usual: dict[str, Any] = {"subject": SUB_NAME, "key": SUB_KEY, "issuer": name("Maker Root"), "signer": ROOT_KEY,
-                             "ca": True, "path_length": 0, "usage": "key_cert_sign crl_sign"}  # fmt: skip
-    return Make(**(usual | changes))
-
-
-def root(**changes: Any) -> Make:
-    return authority(**({"subject": name("Maker Root"), "key": ROOT_KEY, "path_length": None} | changes))
-
-
-def foreign() -> Make:
-    return root(subject=name("Other"), issuer=name("Other"), key=OTHER_KEY, signer=OTHER_KEY)
-
-
-ROOT, SUB, LEAF = root().build(), authority().build(), Make().build()
-
-
-def pem(*chain: x509.Certificate) -> bytes:
-    return b"".join(one.public_bytes(Encoding.PEM) for one in chain)
-
-
-CHAIN = pem(LEAF, SUB)
-
-
-def statement(clips: Sequence[str] = CLIPS, others: Sequence[str] = (SIDECAR,), **changes: Any) -> dict[str, Any]:
-    """A good statement; ``changes`` go into its predicate."""
-    predicate = {
-        "camera": {"maker": "Reference", "model": "BWC-1", "serial": "BWC-0001", "firmware": "1.4.2"},
-        "sequence": 7,
-        "created": "2026-11-22T16:02:11Z",
-        "clips": [
-            {
-                "name": clip,
-                "counter": count,
-                "bytes": len(clip),
-                "start": "2026-11-22T08:15:00Z",
-                "zone": "Europe/London",
-            }
-            for count, clip in enumerate(clips, 1)
-        ],
-    }
-    return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": one, "digest": {"sha256": sha(one)}} for one in (*clips, *others)],
-        "predicateType": "urn:dockagent:camera-manifest:1",
-        "predicate": predicate | changes,
-    }
-
-
-def pae(kind: str, payload: bytes) -> bytes:
-    return b" ".join((b"DSSEv1", str(len(kind)).encode(), kind.encode(), str(len(payload)).encode(), payload))
-
-
-def sign(payload: bytes, key: Key = LEAF_KEY, kind: str = "application/vnd.in-toto+json", copies: int = 1) -> bytes:
-    sig = key.sign(pae(kind, payload), ec.ECDSA(hashes.SHA256()))
-    one = {"keyid": "", "sig": base64.b64encode(sig).decode()}
-    return json.dumps(
-        {"payloadType": kind, "payload": base64.b64encode(payload).decode(), "signatures": [one] * copies}
-    ).encode()
-
-
-def envelope(said: dict[str, Any] | None = None, **how: Any) -> bytes:
-    return sign(json.dumps(statement() if said is None else said).encode(), **how)
-
-
-def reading(
-    data: bytes | None = None, chain: bytes = CHAIN, roots: Sequence[x509.Certificate] = (ROOT,), **how: Any
-) -> Reading:
-    usual: dict[str, Any] = {"at_ms": AT, "card_serial": "BWC-0001", "uncertainty_ms": 50}
-    return read(envelope() if data is None else data, chain, roots, **(usual | how))
-
-
-def verdict(read_as: Reading | None, path: str = CLIPS[0], size: int | None = None, digest: str = "") -> Verdicts:
-    return judge(read_as, path, len(path) if size is None else size, digest or sha(path))
-
-
-def answers(said: Verdicts) -> tuple[str, str, str, str, str]:
-    return said.intact, said.signature, said.signer, said.time, said.complete
-
+from dockagent.core import manifest
+from dockagent.core.manifest import Reading, Verdicts, compare
+from tests.core.signing import (
+    AT,
+    CLIPS,
+    LEAF,
+    OTHER_KEY,
+    SIDECAR,
+    answers,
+    envelope,
+    pae,
+    reading,
+    root,
+    sha,
+    sign,
+    statement,
+    verdict,
+)
 
 # ---- the good case --------------------------------------------------------------------------------------------------
 
@@ -402,136 +271,6 @@ def test_manifest_and_card_are_compared() -> None:
         ("present-but-unsigned", "DCIM/100BWC/new.MP4", "warning"),
     ]
     assert len(compare(reading(), [f"{count}.MP4" for count in range(1000)])) == 4 + 26
-
-
-# ---- certificates ---------------------------------------------------------------------------------------------------
-
-LATE = datetime(2026, 1, 1)
-TABLE: list[tuple[str, list[Make], list[Make], bool, bool, str]] = [
-    # what, chain leaf first, roots, whether we trust it, whether openssl -x509_strict does, our reason
-    ("good", [Make(), authority()], [root()], True, True, ""),
-    ("straight from the root", [Make(issuer=name("Maker Root"), signer=ROOT_KEY)], [root()], True, True, ""),
-    ("no basic constraints", [Make(ca=None), authority()], [root()], True, True, ""),
-    ("one of two roots", [Make(), authority()],
-     [foreign(), root()], True, True, ""),
-    ("root sent along", [Make(), authority(), root()], [root()], True, True, ""),
-    ("foreign root", [Make(), authority()], [foreign()], False, False, "foreign root: CN=Maker"),
-    ("root of the same name", [Make(), authority()], [root(key=OTHER_KEY, signer=OTHER_KEY)], False, False,
-     "CN=Sub CA,O=Reference was not signed by the CN=Maker Root,O=Reference that it names"),
-    ("intermediate left out", [Make()], [root()], False, False, "foreign root: CN=Sub CA"),
-    ("expired", [Make(end=LATE), authority()], [root()], False, False, "the camera certificate expired on 2026-01-01"),
-    ("not yet valid", [Make(start=datetime(2030, 1, 1)), authority()], [root()], False, False, "not valid before 2030"),
-    ("expired intermediate", [Make(), authority(end=LATE)], [root()], False, False,
-     "the certificate of CN=Sub CA,O=Reference expired on 2026-01-01"),
-    ("expired root", [Make(), authority()], [root(end=LATE)], False, False, "CN=Maker Root,O=Reference expired"),
-    ("intermediate is no CA", [Make(), authority(ca=False, path_length=None, usage="digital_signature")], [root()],
-     False, False, "basicConstraints.cA must be asserted"),
-    ("intermediate may not certify", [Make(), authority(usage="crl_sign")], [root()], False, False, "no keyCertSign"),
-    ("signed by another", [Make(signer=OTHER_KEY), authority()], [root()], False, False, "was not signed by"),
-    ("path too long", [Make(issuer=name("Sub Sub"), signer=OTHER_KEY),
-     authority(subject=name("Sub Sub"), key=OTHER_KEY, issuer=name("Sub CA"), signer=SUB_KEY), authority()],
-     [root()], False, False, "path length constraint violated"),
-    ("unknown critical extension", [Make(critical_unknown=True), authority()], [root()], False, False, "critical ext"),
-    # Where we ask for more than openssl's general purpose:
-    ("leaf is a CA", [Make(ca=True, usage="digital_signature key_cert_sign"), authority(path_length=1)], [root()],
-     False, True, "is that of a CA"),
-    ("leaf may not sign", [Make(usage="key_agreement"), authority()], [root()], False, True, "key usage is not that"),
-    ("leaf without key usage", [Make(usage=""), authority()], [root()], False, True, "key usage is not that"),
-    ("leaf without serial", [Make(subject=name("BWC-1")), authority()], [root()], False, True, "exactly one"),
-    ("leaf with two serials", [Make(subject=name("B", "1", "2")), authority()], [root()], False, True, "exactly one"),
-    ("leaf with a P-384 key", [Make(key=ec.generate_private_key(ec.SECP384R1())), authority()], [root()], False, True,
-     "not ECDSA P-256"),
-    ("leaf with an Ed25519 key", [Make(key=ed25519.Ed25519PrivateKey.generate()), authority()], [root()], False, True,
-     "not ECDSA P-256"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("chain", "roots", "ours", "openssl", "why"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
-)
-def test_the_chain_is_judged_as_written_and_as_openssl_does(
-    tmp_path: Path, chain: list[Make], roots: list[Make], ours: bool, openssl: bool, why: str
-) -> None:
-    built, anchors = [one.build() for one in chain], [one.build() for one in roots]
-    (tmp_path / "leaf.pem").write_bytes(pem(built[0]))
-    (tmp_path / "more.pem").write_bytes(pem(*built[1:], *anchors))
-    (tmp_path / "roots.pem").write_bytes(pem(*anchors))
-    command = ["openssl", "verify", "-x509_strict", "-attime", str(AT // 1000), "-CAfile", "roots.pem"]
-    extra = ["-untrusted", "more.pem", "leaf.pem"]
-    there = subprocess.run([*command, *extra], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (there.returncode == 0) is openssl, there.stderr
-    if ours:
-        certificates.trust(built, anchors, AT)
-        return
-    with pytest.raises(Refused) as caught:
-        certificates.trust(built, anchors, AT)
-    assert why in caught.value.what
-
-
-def test_the_signers_reason_is_in_the_reading() -> None:
-    expired = reading(chain=pem(Make(end=LATE).build(), SUB))
-    assert (expired.signature, expired.signer) == ("pass", "fail")
-    assert "expired on 2026-01-01" in expired.signer_reason
-    assert reading(chain=pem(Make(end=LATE).build(), SUB), at_ms=1_750_000_000_000).signer == "pass"
-
-
-@pytest.mark.parametrize(("card", "said", "where"), [
-    ("BWC-0002", "BWC-0001", "camera.json says BWC-0002"), ("BWC-0001", "BWC-0009", "the manifest says BWC-0009"),
-    ("", "BWC-0009", "the manifest says BWC-0009"),
-])  # fmt: skip
-def test_a_serial_that_differs_is_another_cameras_manifest(card: str, said: str, where: str) -> None:
-    other = reading(envelope(statement(camera={"serial": said})), card_serial=card)
-    assert (other.signature, other.signer) == ("pass", "fail")
-    assert where in other.signer_reason
-
-
-def test_a_card_that_does_not_say_its_serial_is_known_by_its_certificate() -> None:
-    assert reading(card_serial="").signer == "pass"
-
-
-@pytest.mark.parametrize(("chain", "why"), [
-    (b"", "no readable certificates"), (b"\0" * 100, "no readable certificates"),
-    (CHAIN[:300], "no readable certificates"),
-    (pem(LEAF) * 5000, "more than 8 certificates"), (b"x" * (50 << 20), "more than 8 certificates"),
-    (pem(*[SUB] * 9), "more than 8 certificates"),
-    (pem(Make(key=ed25519.Ed25519PrivateKey.generate()).build(), SUB), "not ECDSA P-256"),
-])  # fmt: skip
-def test_an_odd_chain_is_a_fail_with_a_reason_and_no_error(chain: bytes, why: str) -> None:
-    started = time.process_time()
-    refused = reading(chain=chain)
-    assert time.process_time() - started < 1
-    assert refused.signature == "fail"
-    assert refused.signer != "pass"
-    assert why in refused.signature_reason
-
-
-DER = LEAF.public_bytes(Encoding.DER)
-
-
-# The library warns of serial numbers and parameters that it will refuse one day; today they must not be trusted either.
-@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, len(DER) - 1), st.binary(min_size=1, max_size=4), st.sampled_from(["leaf", "sub", "root"]))
-def test_no_damaged_certificate_is_trusted_or_raises(at: int, noise: bytes, which: str) -> None:
-    der = {"leaf": DER, "sub": SUB.public_bytes(Encoding.DER), "root": ROOT.public_bytes(Encoding.DER)}[which]
-    at %= len(der) - len(noise)
-    bad = der[:at] + noise + der[at + len(noise) :]
-    wrapped = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(bad) + b"-----END CERTIFICATE-----\n"
-    chain = {"leaf": wrapped + pem(SUB), "sub": pem(LEAF) + wrapped, "root": pem(LEAF, SUB) + wrapped}[which]
-    said = reading(chain=chain)
-    if which == "leaf" and bad != der:
-        assert said.signer != "pass"
-    assert said.signer_reason.isprintable()
-
-
-GOOD = envelope()
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, len(GOOD) - 1), st.binary(min_size=1, max_size=3))
-def test_no_damaged_envelope_raises_or_proves_other_bytes(at: int, noise: bytes) -> None:
-    said = reading(GOOD[:at] + noise + GOOD[at + len(noise) :])
-    assert said.manifest in (None, reading(GOOD).manifest)
 
 
 # ---- size -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,90 @@
+"""A listener for watches, and bays to watch."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dockagent.clock import SystemClock
+from dockagent.steps.detect import Sighting, Watch
+from dockagent.steps.detect_bays import BaysFolderWatch
+from dockagent.steps.detect_udev import UdevWatch
+
+SETTLE_S = 0.3
+TOOLS = ("mkfs.ext4", "losetup", "partx", "mount")
+
+
+class Seen:
+    """Collects what a watch delivers, for tests to wait on."""
+
+    def __init__(self) -> None:
+        self.sightings: list[Sighting] = []
+        self.errors: list[str] = []
+        self._more = threading.Condition()
+
+    def __call__(self, sighting: Sighting) -> None:
+        with self._more:
+            self.sightings.append(sighting)
+            self._more.notify_all()
+
+    def told(self) -> list[tuple[str, str, str]]:
+        return [(one.action, one.bay, one.kind) for one in self.sightings]
+
+    def wait(self, *expected: tuple[str, str, str], seconds: float = 8) -> list[Sighting]:
+        """Wait until exactly these were delivered since the last wait; then give and forget them."""
+        with self._more:
+            self._more.wait_for(lambda: len(self.sightings) >= len(expected), seconds)
+            assert self.told() == list(expected), self.errors
+            got, self.sightings = self.sightings, []
+            return got
+
+    def quiet(self, seconds: float) -> None:
+        time.sleep(seconds)
+        assert self.told() == []
+
+
+@contextmanager
+def watching(make: Callable[[Seen], Watch]) -> Iterator[Seen]:
+    seen = Seen()
+    watch = make(seen)
+    watch.start()
+    try:
+        yield seen
+    finally:
+        watch.stop()
+        assert not watch._thread.is_alive()
+    assert not any("ended" in words for words in seen.errors)
+
+
+def bays_of(root: Path) -> Callable[[Seen], Watch]:
+    return lambda seen: BaysFolderWatch(root, seen, seen.errors.append, SystemClock(), settle_s=SETTLE_S)
+
+
+def card_in(folder: Path) -> Path:
+    (folder / "DCIM/100BWC").mkdir(parents=True)
+    (folder / "DCIM/100BWC/BWC0001.MP4").write_bytes(b"clip")
+    return folder
+
+
+def standing(sightings: list[Sighting]) -> set[str]:
+    """The bays that hold a camera after these sightings, each of which must make sense after those before it."""
+    bays: set[str] = set()
+    for one in list(sightings):
+        assert (one.bay in bays) == (one.action != "appeared"), one
+        if one.action == "appeared":
+            bays.add(one.bay)
+        elif one.action == "gone":
+            bays.remove(one.bay)
+    return bays
+
+
+APPEARED, GONE, CHANGED = (
+    ("appeared", "bay1", "folder"),
+    ("gone", "bay1", "folder"),
+    ("changed", "bay1", "folder"),
+)
+
+
+def devices_of(ports: dict[str, str], *, auto: bool = False) -> Callable[[Seen], Watch]:
+    return lambda seen: UdevWatch(ports, seen, seen.errors.append, SystemClock(), auto=auto)
