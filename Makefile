@@ -30,16 +30,16 @@ PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
-export PYTHON
+export PYTHON SERVE
 
-.PHONY: help demo test lint types format-check lock bench clean install uninstall help-table \
+.PHONY: help demo test lint types lock bench clean install uninstall help-table \
     packages-demo packages-test packages-install
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: packages-demo $(VENV)/runtime.stamp  ## show the agent at work with emulated cameras (SERVE=1 keeps the board up)
-	@exec $(BIN)/python -m hil.demo $(if $(SERVE),--serve)
+	@exec $(BIN)/python -m hil.demo
 
 test: packages-test lint types  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
@@ -227,6 +227,6 @@ packages-install:
 	    echo "    apt-get install --no-install-recommends $${missing[*]}" >&2
 	    exit 2
 	fi
-	quiet=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq -o DPkg::Lock::Timeout=300)
+	quiet=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 	"$${as_root[@]}" "$${quiet[@]}" update || echo "make: going on with the package lists that are here" >&2
 	"$${as_root[@]}" "$${quiet[@]}" install --yes --no-install-recommends "$${missing[@]}" </dev/null

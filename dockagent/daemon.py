@@ -89,7 +89,7 @@ def agent(
         world = World(
             clock=clock,
             disk=disk,
-            store=_store(config, home, store_url, clock),
+            store=configured_store(config, home, store_url, clock),
             keys=keys,
             bays=bays,
             previewer=_previewer(config, disk, clock),
@@ -148,7 +148,8 @@ def _keys(home: Path, config: Config) -> Keys:
     return Keys.create(disk, re.sub(r"[^A-Za-z0-9._-]", "-", named).lstrip("._-")[:64] or "dock")
 
 
-def _store(config: Config, home: Path, url: str, clock: Clock) -> Store:
+def configured_store(config: Config, home: Path, url: str, clock: Clock) -> Store:
+    """The store that ``url``, the configuration, or the home says, in this order."""
     chosen = url or config.store.url or f"file://{home / 'store'}"
     secret = ""
     if config.store.secret_key_file:

@@ -8,9 +8,9 @@ call                   after a crash in the middle
 ``append`` + ``sync``  what was synced before is whole; bytes after the last sync may be there, gone or garbage
 ``write``              the old file or the new one, whole; perhaps a stray ``.tmp``, which the next start removes
 ``create``             no file or the whole one
-``commit``             the part or the final name, never neither
+``commit``             the part, the final name, or both; never neither
 ``publish``            the part, or both names of the same whole file
-``remove``             the file or nothing
+``remove``             nothing, or the file again: whoever removes must not mind
 =====================  ==========================================================================================
 """
 
@@ -77,8 +77,9 @@ class Disk(Protocol):
         """Open for reading. ``cold``: forget cached pages first, so that the medium itself answers."""
         ...
 
-    def append(self, path: str) -> Appender:
-        """Open for writing at the end; the file and its folders are made where missing."""
+    def append(self, path: str, *, scratch: bool = False) -> Appender:
+        """Open for writing at the end; the file and its folders are made where missing. ``scratch``: nobody misses
+        the file after a power cut before it got its final name, so its name is not made durable."""
         ...
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
@@ -102,7 +103,8 @@ class Disk(Protocol):
         ...
 
     def remove(self, path: str) -> None:
-        """Remove a file, durably. One that is not there is removed already."""
+        """Remove a file, and folders that are empty then. A power cut may bring it back. One that is not there is
+        removed already."""
         ...
 
     def size(self, path: str) -> int | None:
@@ -174,13 +176,13 @@ class RealDisk:
         os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         return handle
 
-    def append(self, path: str) -> Appender:
+    def append(self, path: str, *, scratch: bool = False) -> Appender:
         target = self.path(path)
         known = target.exists()
         with self._folders, _room():
             self._make_folders(target.parent)
             fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        if not known:
+        if not known and not scratch:
             _sync_folder(target.parent)
         return _FileAppender(fd)
 
@@ -201,8 +203,6 @@ class RealDisk:
             self._make_folders(target.parent)
             source.replace(target)
         _sync_folder(target.parent)
-        if source.parent != target.parent:
-            _sync_folder(source.parent)
 
     def publish(self, part: str, final: str) -> None:
         self._link(self.path(part), self.path(final))
@@ -218,9 +218,7 @@ class RealDisk:
     def remove(self, path: str) -> None:
         target = self.path(path)
         with self._folders:
-            if target.exists():
-                target.unlink()
-                _sync_folder(target.parent)
+            target.unlink(missing_ok=True)
             parent = target.parent
             while parent != self.root and parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
@@ -281,7 +279,6 @@ class RealDisk:
             raise
         _sync_folder(target.parent)
         source.unlink()
-        _sync_folder(source.parent)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
     listing = acts.add_parser("list", parents=[parent], help="the profiles that this dock knows")
     listing.set_defaults(act=_list)
     check = acts.add_parser("check", parents=[parent], help="name every mistake in profile files")
-    check.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    check.add_argument("files", metavar="FILE", type=Path, nargs="+", help="profile files (*.toml)")
     check.set_defaults(act=_check)
     match = acts.add_parser("match", parents=[parent], help="which profile a card fits, and why the others do not")
     match.add_argument("source", metavar="SOURCE", type=Path, help="the folder where the card is mounted")

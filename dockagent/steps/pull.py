@@ -8,6 +8,7 @@ from the camera. What a power cut left as garbage, or another file under the sam
 """
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from dockagent.core import events as ev
@@ -151,13 +152,17 @@ def _copy(world: World, task: Task, source: FootageReader, kept: _Kept) -> tuple
     leaves, whole = kept.leaves, kept.whole
     size = len(leaves) * CHUNK
     threaded = task.entry.bytes - size > INLINE
-    with world.disk.append(plan.part_file(task.item)) as part, world.disk.append(plan.leaves_file(task.item)) as marks:
+    with ExitStack() as files:
+        part = files.enter_context(world.disk.append(plan.part_file(task.item), scratch=True))
+        marks = None  # a file without a whole chunk has nothing to resume
+        if task.entry.bytes >= CHUNK:
+            marks = files.enter_context(world.disk.append(plan.leaves_file(task.item), scratch=True))
 
         def write(chunk: bytes) -> None:
             leaf = merkle.leaf_hash(chunk)
             part.write(chunk)
             leaves.append(leaf)
-            if len(chunk) == CHUNK:
+            if marks is not None and len(chunk) == CHUNK:
                 marks.write(leaf)
 
         try:
@@ -169,7 +174,8 @@ def _copy(world: World, task: Task, source: FootageReader, kept: _Kept) -> tuple
                     world.progress.moved("pull", task.bay, size, max(size, task.entry.bytes))
         finally:
             part.sync()
-            marks.sync()
+            if marks is not None:
+                marks.sync()
     return whole.hexdigest(), leaves, size
 
 

@@ -84,7 +84,7 @@ class DirectoryStore:
 
     def _write_part(self, part: str, key: str, source: Source, heard: Callable[[int], None]) -> None:
         """Copy without hashing: the digest of what the medium gives back afterwards speaks for source and copy."""
-        with open_source(source, key) as reader, self._disk.append(part) as sink:
+        with open_source(source, key) as reader, self._disk.append(part, scratch=True) as sink:
             left = source.size + 1  # one more byte shows a source that is longer than it says
             while left and (data := read_some(reader, min(BUFFER, left), key)):
                 sink.write(data)

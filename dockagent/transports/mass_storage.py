@@ -33,6 +33,7 @@ _OF_FILESYSTEM = {
     "btrfs": "rescue=nologreplay",
 }
 _TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_CAP_SYS_ADMIN = 1 << 21
 _BY_HAND = "run as root, or mount it read-only yourself and name the folder"
 
 
@@ -74,8 +75,8 @@ class MassStorage:
             self._facts["mounted_by"] = "another program"
             self._folder = FolderFootage(Path(os.fsdecode(there.point)))
             return
-        if os.geteuid() != 0:
-            raise Missing(f"cannot mount {self.device}: only root may mount", _BY_HAND)
+        if not _may_mount():
+            raise Missing(f"cannot mount {self.device}: that needs root, or CAP_SYS_ADMIN", _BY_HAND)
         filesystem = self._probe()
         self._facts["mounted_by"] = "dockagent"
         try:
@@ -182,6 +183,13 @@ def _run(command: Sequence[str], patience_s: float) -> tuple[int, str]:
         output.seek(0)
         text = output.read().decode(errors="replace")
     return code, text if code == 0 else " ".join(text.split())
+
+
+def _may_mount() -> bool:
+    """Whether this process has CAP_SYS_ADMIN (capabilities(7)): root has it, and the service's user is given it."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
+    return bool(int(effective, 16) & _CAP_SYS_ADMIN)
 
 
 def _mounted_at(device: Path) -> Mount | None:

@@ -85,22 +85,19 @@ def _sum_up(show: Show, seconds: float) -> None:
     screen = show.screen
     screen.scene("What came of it", f"All claims above held. It took {seconds:.0f} s.")
     table = Table(box=None, header_style="bold", padding=(0, 3, 0, 0))
-    for column, side in (("camera", "left"), ("files (clips)", "right"), ("delivered", "right")):
-        table.add_column(column, justify="right" if side == "right" else "left")
-    for column in ("quarantined", "resumed at", "identity known by"):
-        table.add_column(column, justify="left" if column.startswith("identity") else "right")
+    table.add_column("camera")
+    for column in ("files (clips)", "delivered", "quarantined", "resumed at"):
+        table.add_column(column, justify="right")
+    table.add_column("identity known by")
     for actor in show.cast:
         one = show.counted(actor.serial)
         counts = f"{len(one.listed)} ({one.footage})", str(one.delivered), str(len(one.quarantined) or "–")
         table.add_row(one.serial, *counts, size(one.resumed_at) if one.resumed_at else "–", one.known_by)
     screen.table(table)
     screen.say("")
-    for what, where in (
-        ("the dock's home", "home/"),
-        ("the central store", "store/"),
-        ("the agent's log", "agent.log"),
-    ):
-        screen.say(f"  {what:<18} {FOLDER}/{where}")
+    screen.say(f"  the dock's home    {FOLDER}/home/")
+    screen.say(f"  the central store  {FOLDER}/store/")
+    screen.say(f"  the agent's log    {FOLDER}/agent.log")
 
 
 def _commands(show: Show) -> None:

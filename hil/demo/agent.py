@@ -28,8 +28,11 @@ class Answer:
     err: str
 
     def json(self) -> Any:
-        """Its output, which was asked for with --json. Raises ValueError where it is none."""
-        return json.loads(self.out)
+        """Its output, which was asked for with --json. Raises RuntimeError with its complaint where it is none."""
+        try:
+            return json.loads(self.out)
+        except ValueError as error:
+            raise RuntimeError(f"dockagent printed no JSON but ended with {self.code}: {self.err.strip()}") from error
 
 
 @dataclass(slots=True)

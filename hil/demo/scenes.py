@@ -116,11 +116,8 @@ def _check_clock(show: Show, good: Actor) -> None:
         f"{good.serial} was {behind:.1f} s behind: record {read.index}; it was set only then: record {written.index}",
     )
     good.console.wait_until(lambda console: console.release is not None, 5)
-    shown = good.console.release
-    show.expect(
-        shown is not None and shown.state == "SAFE",
-        f"its display, as the emulated camera got it: {shown.state if shown else ''} “{shown.words if shown else ''}”",
-    )
+    shown = good.console.releases[-1]
+    show.expect(shown.state == "SAFE", f"its display, as the emulated camera got it: {shown.state} “{shown.words}”")
 
 
 def _check_altered(show: Show, altered: Actor) -> None:

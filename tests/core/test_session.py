@@ -333,6 +333,7 @@ def test_a_clock_that_cannot_be_had_is_said_and_does_not_stop_the_pull(step: str
     story = session_in(S.ATTACHED).tell(identified(console=True), session_trouble(step=step, retry=False))
     session = one_session(story)
     assert (session.phase, session.clock_read, session.clock_set) == (S.IDENTIFIED, True, True)
+    story.tell(inventory(), ev.CameraChanged("s/A"), inventory())
     assert [finding.code for finding in session.findings] == ["clock"]
 
 
@@ -703,7 +704,7 @@ def _possible_to(clip: Clip) -> list[ev.Event]:
     return after[clip.phase]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=60))
 def test_a_recorded_life_replays_to_the_state_that_was_lived(choices: list[int]) -> None:
     story = Story()
@@ -716,10 +717,12 @@ def test_a_recorded_life_replays_to_the_state_that_was_lived(choices: list[int])
     assert again == story.state
 
 
-def test_findings_of_a_camera_add_up() -> None:
+def test_findings_of_a_camera_stay_and_those_of_a_listing_are_replaced() -> None:
     noticed = Finding("console", "silent", "warning")
     story = session_in(S.ATTACHED).tell(
         ev.CameraIdentified("s/A", CAMERA, "p", "d", False, False, -1, False, (noticed,)),
         inventory("A", findings=(Finding("counter-gap", "jumps", "notice"),)),
     )
     assert [one.code for one in one_session(story).findings] == ["console", "counter-gap"]
+    story.tell(ev.CameraChanged("s/A"), inventory("A", findings=(Finding("empty-clip", "0 bytes", "warning"),)))
+    assert [one.code for one in one_session(story).findings] == ["console", "empty-clip"]

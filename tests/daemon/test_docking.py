@@ -32,11 +32,11 @@ def test_four_cameras_at_once(box: Box) -> None:
     box.until_released(4)
 
     status = box.agent.ask("status", "--json")
-    assert status.code == 1  # what is in quarantine needs a person
+    assert status.code == 3  # all is stored, but what is in quarantine needs a person
     rows = json.loads(status.out)
     assert [row["safe_to_take"] for row in rows["bays"]] == [True] * 4
-    assert [row["path"] for row in rows["attention"]] == [bad]
-    assert "the camera signed the digest" in rows["attention"][0]["reason"]
+    assert [row["path"] for row in rows["quarantined"]] == [bad]
+    assert "the camera signed the digest" in rows["quarantined"][0]["reason"]
 
     clips = box.json("clips")
     verdicts = {(row["camera"], row["path"]): row["verdicts"] for row in clips}

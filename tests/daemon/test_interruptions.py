@@ -93,6 +93,21 @@ def test_another_film_under_the_same_name_and_size(box: Box) -> None:
     assert row["verdicts"]["intact"] == "pass"
 
 
+def test_a_resumed_file_that_contradicts_its_manifest_is_read_anew(box: Box) -> None:
+    """The card changed where a resume does not look again, and was signed as it is now. What the dock pieced together
+    from both was on the card at no time: it is neither the camera's fault nor evidence."""
+    camera = _interrupted(box, signed=False)
+    clip = card.clips(camera.home)[0].name
+    card.alter(camera.home, clip, 3 * MIB + 5)
+    card.alter(camera.home, clip, LONG - 10)
+    box.sign(camera.home, Plate("BWC-1"), noise(1, LONG, "BWC-1", sidecars=False))
+    camera.plug()
+    box.until_released(1)
+    (row,) = box.json("clips")
+    assert row["sha256"] == sha256(camera.card / clip)
+    assert row["state"] == "delivered"
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_five_times_during_a_drain(box: Box, seed: int) -> None:
     """`kill -9` at random moments: nothing is lost, nothing is there twice, the ledger holds, the card is untouched."""
@@ -100,15 +115,13 @@ def test_killed_five_times_during_a_drain(box: Box, seed: int) -> None:
     camera = box.camera("BWC-1", "bay1", noise(8, 3 * MIB, "BWC-1"))
     before, wanted = tree(camera.home), footage(camera.home)
     camera.plug()
-    for _ in range(5):
+    for kills in range(5):
         box.agent.start()
-        goal = len(box.records()) + dice.randint(1, 30)
-        _until_records(box, goal)
+        _until_records(box, len(box.records()) + dice.randint(1, 30), starts=kills + 1)
         time.sleep(dice.random() * 0.05)
         assert box.agent.stop(signal.SIGKILL) == -signal.SIGKILL
     box.agent.start()
-    box.until(lambda: _all_released(box))
-    box.until(lambda: box.left_in_spool() == [])
+    box.until(lambda: _released(box, starts=6) and box.left_in_spool() == [])
     assert box.agent.stop() == 0
     camera.unplug()
 
@@ -123,14 +136,29 @@ def test_killed_five_times_during_a_drain(box: Box, seed: int) -> None:
     assert tree(camera.home) == before
 
 
-def _until_records(box: Box, goal: int) -> None:
-    box.until(lambda: len(box.records()) >= goal or _all_released(box))
+def _until_records(box: Box, goal: int, starts: int) -> None:
+    """Wait until the ledger has so many records, or nothing more will come since all is done."""
+    box.until(lambda: len(box.records()) >= goal or _released(box, starts))
 
 
-def _all_released(box: Box) -> bool:
-    """Whether the camera was released in the stay that this run of the daemon began."""
+def _released(box: Box, starts: int) -> bool:
+    """Whether the daemon's run of that number has released the camera."""
     kinds = [record.type for record in box.records("dock.start", "camera.release")]
-    return bool(kinds) and kinds[-1] == "camera.release"
+    return kinds.count("dock.start") == starts and kinds[-1] == "camera.release"
+
+
+def test_killed_in_the_middle_of_a_long_file(box: Box) -> None:
+    camera = box.camera("BWC-1", "bay1", noise(1, LONG, "BWC-1", sidecars=False))
+    box.agent.start()
+    camera.plug()
+    box.until(lambda: box.place.in_parts() > FIRST)
+    box.agent.stop(signal.SIGKILL)
+    assert not box.records("acquire"), "the dock was faster than the kill; LONG is too short for this machine"
+    box.agent.start()
+    box.until_released(1)
+    (acquired,) = box.records("acquire")
+    assert acquired.what["resumed_at"] >= FIRST - MIB
+    assert {key: len(keys) for key, keys in box.masters().items()} == dict.fromkeys(footage(camera.card).values(), 1)
 
 
 def test_stopped_in_the_middle(box: Box) -> None:

@@ -68,6 +68,6 @@ def test_no_folder_of_bays(tmp_path: Path) -> None:
 def test_an_interrupt_from_the_terminal(box: Box) -> None:
     """SIGINT ends it as cleanly as SIGTERM."""
     box.agent.start()
-    box.until(lambda: box.records() != [])
+    box.until((box.place.home / "ledger" / "checkpoint").exists)  # from here on it listens to signals
     assert box.agent.stop(signal.SIGINT) == 0
     assert box.records()[-1].type == "dock.stop"

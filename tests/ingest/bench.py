@@ -111,7 +111,10 @@ class Station:
     def start(self, card: Path, *more: str, store: str = "") -> subprocess.Popen[bytes]:
         """Start an ingest and do not wait for it."""
         return subprocess.Popen(
-            self.argv(card, *more, store=store), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+            self.argv(card, *more, store=store),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
         )
 
     def verify(self, code: int = 0) -> None:

@@ -35,7 +35,7 @@ BAD = (
     b"%41.MP4",
     b"%2F%2e%2e%0A.MP4",
     b"%s%n{0}{dir}.MP4",
-    b"it's \"quoted\" `id` $(id) ; rm.MP4",
+    b'it\'s "quoted" `id` $(id) ; rm.MP4',
     b"back\\slash.MP4",
     b"[bold]markup[/bold].MP4",
     "rtl-\u202egpj.MP4".encode(),
@@ -141,7 +141,9 @@ def test_bad_folder_names(tmp_path: Path) -> None:
     assert_delivered(run, card, station)
 
 
-@pytest.mark.parametrize("label", [b"two words", b"50%41", b"new\nline", b"\x1b[31mred", "caf\u00e9".encode(), b"caf\xe9"])
+@pytest.mark.parametrize(
+    "label", [b"two words", b"50%41", b"new\nline", b"\x1b[31mred", "caf\u00e9".encode(), b"caf\xe9"]
+)
 def test_a_card_mounted_under_any_name(label: bytes, tmp_path: Path) -> None:
     """Volume labels become mount points; FAT labels are in the code page of whoever wrote them."""
     card, station = tmp_path / os.fsdecode(label), Station(tmp_path / "dock")

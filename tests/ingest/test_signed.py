@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.cameras.card import Shift, alter, clips, film_reference, sign
+from hil.cameras.card import Shift, alter, film_reference, sign
 from hil.cameras.manifest import Flaw
 from hil.cameras.pki import (
     Identity,
@@ -102,7 +102,7 @@ def test_a_good_camera(scene: Scene) -> None:
 UNREADABLE = {Flaw.SIGNATURE, Flaw.PAYLOAD_TYPE, Flaw.DUPLICATE_KEY, Flaw.FLOAT, Flaw.PATH, Flaw.SAME_SUBJECT}
 
 
-@pytest.mark.parametrize("flaw", sorted(UNREADABLE | {Flaw.NOT_A_SUBJECT, Flaw.KEYID}))
+@pytest.mark.parametrize("flaw", sorted(UNREADABLE | {Flaw.NOT_A_SUBJECT}))
 def test_a_manifest_that_proves_nothing(flaw: Flaw, scene: Scene) -> None:
     """Nothing in it is believed: every file is kept apart, with the reason."""
     scene.signed(flaw=flaw)
@@ -110,6 +110,15 @@ def test_a_manifest_that_proves_nothing(flaw: Flaw, scene: Scene) -> None:
     assert_quarantined(run, scene, set(run.rows))
     assert {verdict(run, path) for path in run.rows} == {("unknown", "fail", "unknown")}
     scene.dock.verify(code=3)
+
+
+def test_a_wrong_key_id_is_only_a_wrong_hint(scene: Scene) -> None:
+    """DSSE: keyid is not authenticated and decides nothing."""
+    scene.signed(flaw=Flaw.KEYID)
+    run = scene.dock.ingest(scene.card)
+    assert_quarantined(run, scene, set())
+    assert {verdict(run, path) for path in run.rows} == {("pass", "pass", "pass")}
+    assert run.code == 0
 
 
 def test_a_wrong_digest(scene: Scene) -> None:

@@ -22,6 +22,7 @@ class Inode:
 
     data: bytearray = field(default_factory=bytearray)
     safe: bytes = b""
+    scratch: bool = False
 
 
 class MemoryDisk:
@@ -31,12 +32,20 @@ class MemoryDisk:
     def __init__(self, random: Random, room: int = 1 << 40, *, lies: bool = False) -> None:
         self.random, self.room, self.lies = random, room, lies
         self.files: dict[str, Inode] = {}
+        self.removed: dict[str, Inode] = {}  # since the last power cut; it may bring them back
         self.calls = 0
         self.cut_at = 0
         self.on = True
 
     def power_cut(self) -> None:
-        """What the machine finds when it comes back: synced bytes, and perhaps some of the rest, perhaps garbage."""
+        """What the machine finds when it comes back: synced bytes, and perhaps some of the rest, perhaps garbage; and
+        some of what was removed."""
+        for path, inode in self.removed.items():
+            if path not in self.files and self.random.random() < 0.3:
+                self.files[path] = inode
+        self.removed.clear()
+        for path in [path for path, inode in self.files.items() if inode.scratch and self.random.random() < 0.3]:
+            del self.files[path]
         for inode in self.files.values():
             tail = inode.data[len(inode.safe) :] if inode.data.startswith(inode.safe) else bytearray()
             kept = bytearray(tail[: self.random.randint(0, len(tail))])
@@ -73,9 +82,9 @@ class MemoryDisk:
     def reader(self, path: str, *, cold: bool = False) -> Reader:
         return io.BytesIO(bytes(self._inode(path).data))
 
-    def append(self, path: str) -> Appender:
-        cut = self._point() if path not in self.files else False
-        inode = self.files.setdefault(path, Inode())
+    def append(self, path: str, *, scratch: bool = False) -> Appender:
+        cut = self._point() if path not in self.files and not scratch else False
+        inode = self.files.setdefault(path, Inode(scratch=scratch))
         self._after(cut)
         return _Appender(self, inode)
 
@@ -93,6 +102,7 @@ class MemoryDisk:
     def commit(self, part: str, final: str) -> None:
         inode = self._inode(part)
         cut = self._point()
+        inode.scratch = False
         self.files[final] = inode
         del self.files[part]
         self._after(cut)
@@ -103,6 +113,7 @@ class MemoryDisk:
             self.remove(part)
             raise FileExistsError(final)
         cut = self._point()
+        inode.scratch = False
         self.files[final] = inode
         self._after(cut)
         self.remove(part)
@@ -116,9 +127,7 @@ class MemoryDisk:
 
     def remove(self, path: str) -> None:
         if path in self.files:
-            cut = self._point()
-            del self.files[path]
-            self._after(cut)
+            self.removed[path] = self.files.pop(path)
 
     def size(self, path: str) -> int | None:
         inode = self.files.get(path)
@@ -178,8 +187,8 @@ class SubDisk:
     def reader(self, path: str, *, cold: bool = False) -> Reader:
         return self._disk.reader(f"{self._folder}/{path}", cold=cold)
 
-    def append(self, path: str) -> Appender:
-        return self._disk.append(f"{self._folder}/{path}")
+    def append(self, path: str, *, scratch: bool = False) -> Appender:
+        return self._disk.append(f"{self._folder}/{path}", scratch=scratch)
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
         self._disk.write(f"{self._folder}/{path}", data, mode)

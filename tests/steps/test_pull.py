@@ -105,14 +105,14 @@ class Card:
     def open(self, path: bytes) -> FootageReader:
         if path != PATH:
             raise Gone(f"{path!r} went away")
-        return _CardReader(self)
+        return CardReader(self)
 
     def close(self) -> None:
         return
 
 
 @dataclass(slots=True)
-class _CardReader:
+class CardReader:
     card: Card
     at: int = 0
 

@@ -194,4 +194,4 @@ def test_without_root_the_error_says_what_to_do() -> None:
         "try:\n    open_source(Path('/proc/self/exe'))\nexcept Missing as err:\n    print(err)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
-    assert "only root may mount; run as root, or mount it read-only yourself" in done.stdout, done.stderr
+    assert "that needs root, or CAP_SYS_ADMIN; run as root, or mount it read-only yourself" in done.stdout, done.stderr
