@@ -27,9 +27,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from dockagent.errors import Retryable
+from dockagent.medium import open_cold
 
 WRITE_BACK = 8 << 20  # start write-out of every so many bytes, so that the last fsync is short
 _SYNC_FILE_RANGE_WRITE = 2
+_SYNC_FILE_RANGE_WRITE_AND_WAIT = 7
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -74,12 +76,13 @@ class Disk(Protocol):
         ...
 
     def reader(self, path: str, *, cold: bool = False) -> Reader:
-        """Open for reading. ``cold``: forget cached pages first, so that the medium itself answers."""
+        """Open for reading. ``cold``: read past the page cache, so that the medium itself answers."""
         ...
 
-    def append(self, path: str, *, scratch: bool = False) -> Appender:
+    def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
         """Open for writing at the end; the file and its folders are made where missing. ``scratch``: nobody misses
-        the file after a power cut before it got its final name, so its name is not made durable."""
+        the file after a power cut before it got its final name, so its name is not made durable. ``forget``: nobody
+        reads it soon other than cold, so its pages are given up."""
         ...
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
@@ -121,8 +124,11 @@ class Disk(Protocol):
 
 
 class _FileAppender:
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    """Has the kernel write out every :data:`WRITE_BACK` bytes as they come; with ``forget`` also gives up the pages of
+    the stretch before, so that a long file takes no more memory than two stretches."""
+
+    def __init__(self, fd: int, *, forget: bool) -> None:
+        self._fd, self._forget = fd, forget
         self._unsent = 0
         self._offset = os.fstat(fd).st_size
 
@@ -134,11 +140,17 @@ class _FileAppender:
             view = view[done:]
             self._unsent += done
         if self._unsent >= WRITE_BACK:
-            _libc.sync_file_range(
-                self._fd, ctypes.c_int64(self._offset), ctypes.c_int64(self._unsent), _SYNC_FILE_RANGE_WRITE
-            )
+            self._write_out(self._offset, self._unsent, _SYNC_FILE_RANGE_WRITE)
+            before = max(0, self._offset - WRITE_BACK)
+            if self._forget and before < self._offset:
+                self._write_out(before, self._offset - before, _SYNC_FILE_RANGE_WRITE_AND_WAIT)
+                os.posix_fadvise(self._fd, before, self._offset - before, os.POSIX_FADV_DONTNEED)
             self._offset += self._unsent
             self._unsent = 0
+
+    def _write_out(self, offset: int, count: int, how: int) -> None:
+        """sync_file_range(2): advice; the sync at the end is what counts."""
+        _libc.sync_file_range(self._fd, ctypes.c_int64(offset), ctypes.c_int64(count), how)
 
     def sync(self) -> None:
         with _room():
@@ -170,13 +182,13 @@ class RealDisk:
         return self.path(path).read_bytes()
 
     def reader(self, path: str, *, cold: bool = False) -> Reader:
-        handle = self.path(path).open("rb", buffering=0)
         if cold:
-            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            return open_cold(self.path(path))
+        handle = self.path(path).open("rb", buffering=0)
         os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         return handle
 
-    def append(self, path: str, *, scratch: bool = False) -> Appender:
+    def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
         target = self.path(path)
         known = target.exists()
         with self._folders, _room():
@@ -184,7 +196,7 @@ class RealDisk:
             fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         if not known and not scratch:
             _sync_folder(target.parent)
-        return _FileAppender(fd)
+        return _FileAppender(fd, forget=forget)
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
         target = self.path(path)

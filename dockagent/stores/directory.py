@@ -9,16 +9,14 @@ start over the same folder ends as Retryable.
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from dockagent.durable import Disk, DiskFull, Reader
+from dockagent.durable import Disk, DiskFull
 from dockagent.errors import Retryable
 from dockagent.stores import Conflict, Source, Stored
 from dockagent.stores.intake import BUFFER, Tally, open_source, read_some, whole
 from dockagent.stores.keys import checked
 
-SMALL = 4 * BUFFER  # what is not larger is not worth a second thread
 _PART = ".part-"
 _PROBE = ".probe-"
 _REFUSALS = "check that it is mounted, writable, healthy, and of a kind that has hard links (not FAT)"
@@ -84,7 +82,7 @@ class DirectoryStore:
 
     def _write_part(self, part: str, key: str, source: Source, heard: Callable[[int], None]) -> None:
         """Copy without hashing: the digest of what the medium gives back afterwards speaks for source and copy."""
-        with open_source(source, key) as reader, self._disk.append(part, scratch=True) as sink:
+        with open_source(source, key) as reader, self._disk.append(part, scratch=True, forget=True) as sink:
             left = source.size + 1  # one more byte shows a source that is longer than it says
             while left and (data := read_some(reader, min(BUFFER, left), key)):
                 sink.write(data)
@@ -106,9 +104,8 @@ class DirectoryStore:
     def _digest(self, path: str) -> str:
         """SHA-256 (hex) of a file as its medium gives it back."""
         digest = hashlib.sha256()
-        small = (self._disk.size(path) or 0) <= SMALL
         with self._disk.reader(path, cold=True) as reader:
-            for data in iter(lambda: reader.read(BUFFER), b"") if small else _read_ahead(reader):
+            while data := reader.read(BUFFER):
                 digest.update(data)
         return digest.hexdigest()
 
@@ -138,15 +135,6 @@ def _check_word(source: Source, key: str) -> None:
     with open_source(source, key) as reader:
         for _ in whole(reader, Tally(source, key)):
             pass
-
-
-def _read_ahead(reader: Reader) -> Iterator[bytes]:
-    """The whole file in pieces of :data:`BUFFER`; while one is used, the next is read."""
-    with ThreadPoolExecutor(1, "store-reader") as ahead:
-        following = ahead.submit(reader.read, BUFFER)
-        while data := following.result():
-            following = ahead.submit(reader.read, BUFFER)
-            yield data
 
 
 def _unheard(_size: int) -> None:

@@ -221,8 +221,15 @@ class _Reader:
         self._unchecked += len(data)
         if not data or self._unchecked >= CHECK_EVERY:
             self._card.check_file(self._path, self._parts, self._identity)
-            self._unchecked = 0
+            self._forget()
         return data
+
+    def _forget(self) -> None:
+        """A card is read once: give up the pages that lie behind us."""
+        here = os.lseek(self._fd, 0, os.SEEK_CUR)
+        with suppress(OSError):
+            os.posix_fadvise(self._fd, max(0, here - self._unchecked), self._unchecked, os.POSIX_FADV_DONTNEED)
+        self._unchecked = 0
 
     def seek(self, offset: int, /) -> int:
         return os.lseek(self._fd, offset, os.SEEK_SET)

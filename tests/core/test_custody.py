@@ -19,7 +19,7 @@ from dockagent.core.model import ClipPhase, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.paths import to_bytes, to_text
 from dockagent.errors import Refused
-from tests.core.test_session import (
+from tests.core.story import (
     NOW,
     SETTING,
     acquired,

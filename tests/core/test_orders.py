@@ -13,7 +13,7 @@ from dockagent.core.inventory import Finding
 from dockagent.core.model import UNLISTED, ClipPhase, SessionPhase, Trouble
 from dockagent.core.orders import Limits, Order, card_is_done, orders
 from dockagent.core.session import ITEM_TRIES
-from tests.core.test_session import (
+from tests.core.story import (
     CAMERA,
     SPRITE,
     Story,
@@ -144,7 +144,7 @@ def test_a_held_clip_that_is_not_delivered_keeps_its_camera() -> None:
     assert _release(story.tell(delivered())).safe
 
 
-# ---- lanes, limits, fairness ------------------------------------------------------------------------------------------
+# ---- lanes, limits, fairness ----------------------------------------------------------------------------------------
 
 
 def two_bays(sizes: tuple[int, int] = (3, 3), size: int = 100) -> Story:
@@ -188,7 +188,9 @@ def test_a_camera_with_many_known_files_does_not_wait_behind_a_full_one() -> Non
     for number, path in enumerate(known):
         story.tell(acquired("A", path, f"k{number}"))
     held = {item(path): f"k{number}" for number, path in enumerate(known)}
-    story.tell(detached("A"), attached("A"), identified("A"), inventory("A", *map(entry, [*known, "DCIM/new.MP4"]), held=held))
+    story.tell(
+        detached("A"), attached("A"), identified("A"), inventory("A", *map(entry, [*known, "DCIM/new.MP4"]), held=held)
+    )
     story.tell(attached("B"), identified("B"), inventory("B", *(entry(f"DCIM/b{n}.MP4") for n in range(9))))
     (first,) = [one for one in given_out(story, limits=Limits(pulls=1)) if isinstance(one, od.Pull)]
     assert first.bay == "A"
@@ -199,7 +201,9 @@ def test_one_order_for_each_worker_and_no_clip_twice() -> None:
     paths = [f"DCIM/{number}.MP4" for number in range(7)]
     story.tell(inventory("A", *map(entry, paths)))
     for number, path in enumerate(paths):
-        story.tell(acquired("A", path, f"c{number}"), verified(f"c{number}"), previewed(f"c{number}"), admitted(f"c{number}"))
+        story.tell(
+            acquired("A", path, f"c{number}"), verified(f"c{number}"), previewed(f"c{number}"), admitted(f"c{number}")
+        )
     limits = Limits(uplinks=3)
     first = [one for one in given_out(story, limits=limits) if isinstance(one, od.ClipOrder)]
     assert [(one.lane, one.clip) for one in first] == [("uplink:0", "c0"), ("uplink:1", "c1"), ("uplink:2", "c2")]
@@ -284,13 +288,14 @@ def test_waits_grow_up_to_the_longest_and_are_spread(attempts: int, key: str, bo
     assert wait == plan.backoff_ms(attempts, key, first, longest)
 
 
-# ---- always -----------------------------------------------------------------------------------------------------------
+# ---- always ---------------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(0, 10_000), max_size=50), st.builds(Limits, *[st.integers(1, 3)] * 3))
 def test_in_every_state_no_lane_and_no_subject_has_two_orders(choices: list[int], limits: Limits) -> None:
-    story, busy = Story(), []
+    story = Story()
+    busy: list[Order] = []
     for choice in choices:
         events = possible(story.state)
         story.tell(events[choice % len(events)])
@@ -306,7 +311,7 @@ def test_in_every_state_no_lane_and_no_subject_has_two_orders(choices: list[int]
         busy = at_work[:2]
 
 
-# ---- when ingest may end ------------------------------------------------------------------------------------------------
+# ---- when ingest may end --------------------------------------------------------------------------------------------
 
 TRIES = 3
 

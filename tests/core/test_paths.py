@@ -82,7 +82,9 @@ def test_a_safe_name_is_one_harmless_part(text: str) -> None:
     assert safe_name(text) == name
 
 
-SHORT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)  # at most 72 characters when every byte is escaped
+SHORT = st.text(
+    st.characters(exclude_categories=["Cs"]), max_size=6
+)  # at most 72 characters when every byte is escaped
 
 
 @settings(max_examples=300)

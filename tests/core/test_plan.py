@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -39,8 +40,9 @@ def test_ids_never_change() -> None:
     sha256 = hashlib.sha256(b"footage").hexdigest()
     wanted = hashlib.sha256(f"dockagent/clip/1\nBWC-0001\n{sha256}".encode()).hexdigest()[:32]
     assert plan.clip_id("BWC-0001", sha256) == wanted
-    assert plan.item_id("BWC-0001", "DCIM/a.MP4", 5) == (
-        hashlib.sha256(b"dockagent/item/1\nBWC-0001\nDCIM/a.MP4\n5").hexdigest()[:32]
+    assert (
+        plan.item_id("BWC-0001", "DCIM/a.MP4", 5)
+        == (hashlib.sha256(b"dockagent/item/1\nBWC-0001\nDCIM/a.MP4\n5").hexdigest()[:32])
     )
 
 
@@ -60,7 +62,7 @@ def test_a_clips_id_is_32_hex_digits_of_source_and_content(camera: str, data: by
     assert found != plan.clip_id(camera, hashlib.sha256(data + b"x").hexdigest())
 
 
-# ---- fingerprints -----------------------------------------------------------------------------------------------------
+# ---- fingerprints ---------------------------------------------------------------------------------------------------
 
 
 @given(st.one_of(st.integers(0, 1 << 42), st.integers(0, 1 << 18), st.integers(-4, 4).map(lambda off: (1 << 17) + off)))
@@ -80,11 +82,11 @@ def test_probes_lie_within_the_file_in_order_and_apart(size: int) -> None:
 def test_no_large_hole_is_left_between_probes_of_a_large_file(size: int) -> None:
     ranges = plan.fingerprint_ranges(size)
     if size > 1 << 20:
-        holes = [after[0] - (before[0] + before[1]) for before, after in zip(ranges, ranges[1:], strict=False)]
+        holes = [after[0] - (before[0] + before[1]) for before, after in pairwise(ranges)]
         assert max(holes) <= size // 14
 
 
-# ---- the store --------------------------------------------------------------------------------------------------------
+# ---- the store ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -124,7 +126,7 @@ def test_the_files_of_a_pull_and_of_a_manifest_do_not_meet() -> None:
     assert all(place.startswith("spool/") for place in places)
 
 
-# ---- waiting ----------------------------------------------------------------------------------------------------------
+# ---- waiting --------------------------------------------------------------------------------------------------------
 
 
 def test_docks_do_not_knock_in_step() -> None:

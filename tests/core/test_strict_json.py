@@ -34,7 +34,9 @@ def test_the_order_of_keys_does_not_matter(value: dict[str, Any], random: Any) -
 
 
 @settings(max_examples=300)
-@given(st.one_of(st.binary(max_size=60), st.text('{}[]",:0123456789.eE-+\\ntrufalse \u00e9', max_size=40).map(str.encode)))
+@given(
+    st.one_of(st.binary(max_size=60), st.text('{}[]",:0123456789.eE-+\\ntrufalse \u00e9', max_size=40).map(str.encode))
+)
 def test_whatever_is_read_has_a_form_and_all_else_is_refused(data: bytes) -> None:
     try:
         value = parse(data)

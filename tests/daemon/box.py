@@ -88,7 +88,7 @@ class Box:
         found = read(self.place.entries).all
         return [record for record in found if not types or record.type in types]
 
-    def until(self, true: Callable[[], bool], seconds: float = 15.0) -> None:
+    def until(self, true: Callable[[], bool], seconds: float = 30.0) -> None:
         """Wait for something. Fails with the end of the agent's log."""
         end = time.monotonic() + seconds
         while not true():
@@ -96,7 +96,7 @@ class Box:
             assert time.monotonic() < end, f"not within {seconds} s; the agent's log ends: {self.agent.last_words(12)}"
             time.sleep(0.02)
 
-    def until_released(self, count: int, seconds: float = 15.0) -> None:
+    def until_released(self, count: int, seconds: float = 30.0) -> None:
         """Wait until so many stays of cameras were released as safe to take."""
         self.until(
             lambda: sum(record.what["safe"] for record in self.records("camera.release")) >= count, seconds=seconds

@@ -17,7 +17,6 @@ from typing import Any
 
 COMMAND = Path(sys.executable).with_name("dockagent")
 PATIENCE_S = 90.0  # longer than any single ingest here may take
-MEMORY_FLOOR = "spool_reserve_mib = 1"
 _ESCAPED = re.compile(rb"%([0-9A-F]{2})")
 _RAW_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -77,7 +76,7 @@ class Station:
         switch = "true" if self.previews else "false"
         path.write_text(
             f"[trust]\ncamera_roots = {roots}\n[preview]\nenabled = {switch}\nseconds = 10\n"
-            f"[limits]\n{MEMORY_FLOOR}\n{self.extra}"
+            f"[limits]\nspool_reserve_mib = 1\n{self.extra}"
         )
         return path
 

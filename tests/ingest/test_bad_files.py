@@ -123,12 +123,12 @@ def test_footage_that_repeats_another_files_bytes_has_a_preview(card: Path, tmp_
     assert (clip / "preview").is_dir()
 
 
-def test_a_sparse_file_of_a_gibibyte(card: Path, station: Station) -> None:
+def test_a_sparse_file(card: Path, station: Station) -> None:
     big = card / "DCIM/100VIDEO/HOLE0001.MP4"
     with big.open("wb") as file:
         file.seek(1 << 20)
         file.write(b"data in the middle")
-        file.truncate(1 << 30)
+        file.truncate(1 << 29)
     run = station.ingest(card)
     assert run.code == 0, run.err
     assert_delivered(run, card, station)
@@ -174,13 +174,15 @@ def test_deep_folders(card: Path, station: Station) -> None:
     assert run.report["findings"]
 
 
-def test_a_file_that_grows_while_it_is_read(card: Path, station: Station) -> None:
+@pytest.mark.parametrize("pause_s", [0.0005, 0.02])
+def test_a_file_that_grows_while_it_is_read(pause_s: float, card: Path, station: Station) -> None:
+    """Written without pause it changes while it is read; written now and then, only between reading and release."""
     growing = place(card, "DCIM/100VIDEO/GROW0001.MP4", b"start")
     stop = threading.Event()
 
     def write() -> None:
         with growing.open("ab", buffering=0) as file:
-            while not stop.wait(0.005):
+            while not stop.wait(pause_s):
                 file.write(b"more" * 1000)
 
     writer = threading.Thread(target=write)
@@ -191,14 +193,11 @@ def test_a_file_that_grows_while_it_is_read(card: Path, station: Station) -> Non
         stop.set()
         writer.join()
     assert run.rows[GOOD]["state"] == "delivered"
-    row = run.rows["DCIM/100VIDEO/GROW0001.MP4"]
-    assert run.code in (1, 3), row
-    if row["state"] == "delivered":
-        assert growing.read_bytes().startswith((station.store / row["stored"]).read_bytes())
     again = station.ingest(card)
     assert again.rows["DCIM/100VIDEO/GROW0001.MP4"]["sha256"] == sha256(growing)
     assert again.code in (0, 3)
     assert_delivered(again, card, station)
+    assert run.code in (1, 3), "SAFE TO TAKE with half of a file that is still being written"
 
 
 def test_files_that_come_and_go_during_the_ingest(card: Path, station: Station) -> None:

@@ -5,21 +5,17 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.corpus import corpus
 from tests.ingest.bench import Station, assert_delivered, left_behind, place, tree
 
 
-@pytest.mark.parametrize("previews", [False, True])
-def test_killed_again_and_again(previews: bool, tmp_path: Path) -> None:
-    card, station = tmp_path / "card", Station(tmp_path / "dock", previews=previews)
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    card, station = tmp_path / "card", Station(tmp_path / "dock", previews=True)
     seeded = random.Random(2026)
-    for number in range(60):
+    for number in range(40):
         place(card, f"DCIM/100VIDEO/CLIP{number:04}.MP4", seeded.randbytes(seeded.choice((10, 30_000, 3_000_000))))
-    if previews:
-        for name in ("prog_8s.mp4", "split/v2.mp4", "camera-mjpeg.avi"):
-            place(card, f"DCIM/101VIDEO/{Path(name).name}", corpus("footage", name).read_bytes())
+    for name in ("prog_8s.mp4", "split/v2.mp4", "camera-mjpeg.avi"):
+        place(card, f"DCIM/101VIDEO/{Path(name).name}", corpus("footage", name).read_bytes())
     before = tree(card)
     for _ in range(8):
         running = station.start(card)

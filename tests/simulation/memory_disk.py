@@ -82,7 +82,7 @@ class MemoryDisk:
     def reader(self, path: str, *, cold: bool = False) -> Reader:
         return io.BytesIO(bytes(self._inode(path).data))
 
-    def append(self, path: str, *, scratch: bool = False) -> Appender:
+    def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
         cut = self._point() if path not in self.files and not scratch else False
         inode = self.files.setdefault(path, Inode(scratch=scratch))
         self._after(cut)
@@ -187,7 +187,7 @@ class SubDisk:
     def reader(self, path: str, *, cold: bool = False) -> Reader:
         return self._disk.reader(f"{self._folder}/{path}", cold=cold)
 
-    def append(self, path: str, *, scratch: bool = False) -> Appender:
+    def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
         return self._disk.append(f"{self._folder}/{path}", scratch=scratch)
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:

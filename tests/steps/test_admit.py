@@ -17,11 +17,11 @@ from dockagent.core.model import CHUNK, Clip, Thing
 from dockagent.durable import Disk
 from dockagent.errors import Permanent
 from dockagent.steps.admit import PREDICATE, admit
-from tests.contracts.test_disk import tree
-from tests.core.test_session import verdicts
+from tests.contracts.disk_files import tree
+from tests.core.story import verdicts
 from tests.evidence.made import chunk_root
 from tests.simulation.memory_disk import MemoryDisk, PowerCut
-from tests.steps.test_pull import Card, OneBay, keys, some_bytes, world_over
+from tests.steps.card import Card, OneBay, keys, some_bytes, world_over
 from tests.steps.test_upload import CHAIN, MANIFEST, SIGNED
 
 MASTER, SPRITE = some_bytes(2 * CHUNK + 7), b"a picture"
@@ -119,7 +119,15 @@ def test_openssl_verifies_the_record(disk: MemoryDisk, tmp_path: Path) -> None:
     (tmp_path / "pae").write_bytes(b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload))
     (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
     (tmp_path / "key").write_text(keys().public_pem)
-    words = ["dgst", "-sha256", "-verify", tmp_path / "key", "-signature", tmp_path / "sig", tmp_path / "pae"]
+    words: list[str | Path] = [
+        "dgst",
+        "-sha256",
+        "-verify",
+        tmp_path / "key",
+        "-signature",
+        tmp_path / "sig",
+        tmp_path / "pae",
+    ]
     done = subprocess.run(["openssl", *words], capture_output=True, text=True, check=False)
     assert "Verified OK" in done.stdout
     assert kind == b"application/vnd.in-toto+json"

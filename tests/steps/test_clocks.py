@@ -18,7 +18,7 @@ from dockagent.transports.serial_port import ReferenceConsole
 from hil.cameras.console import CameraClock, Console
 from hil.cameras.plate import Plate
 from tests.simulation.memory_disk import MemoryDisk
-from tests.steps.test_pull import Card, OneBay, world_over
+from tests.steps.card import Card, OneBay, world_over
 
 PROFILE = "reference-signed"
 
@@ -60,7 +60,7 @@ def world(watch: Watch | None, **changed: Any) -> World:
     return world_over(MemoryDisk(Random(0)), OneBay(Card(b""), watch), **changed)
 
 
-@pytest.mark.parametrize("ahead_ms", [0, 5000, -5000, -10**12])
+@pytest.mark.parametrize("ahead_ms", [0, 5000, -5000, -(10**12)])
 def test_a_clock_is_measured_and_left_as_it_is(ahead_ms: int) -> None:
     watch = Watch(ahead_ms)
     (event,) = read_clock(world(watch), "s", "bay-1", PROFILE)
@@ -109,7 +109,7 @@ def test_a_profile_that_was_taken_away_is_missing() -> None:
         read_clock(world(Watch(0)), "s", "bay-1", "no-such-profile")
 
 
-# ---- a real line ------------------------------------------------------------------------------------------------------
+# ---- a real line ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -56,7 +56,9 @@ def test_an_error_of_the_reader_comes_through_after_all_it_read_was_written(thre
 
 def test_a_slow_writer_holds_the_reader_back() -> None:
     """What is in flight is bounded, or a slow disk would fill the memory with a whole clip."""
-    go, written, given_out = threading.Event(), [], []
+    go = threading.Event()
+    written: list[bytes] = []
+    given_out: list[bytes] = []
 
     def write(chunk: bytes) -> None:
         go.wait(10)

@@ -16,10 +16,10 @@ from dockagent.steps.upload import Task, send_master, send_preview, thing_of
 from dockagent.steps.world import World
 from dockagent.stores import Source, Stored
 from dockagent.stores.directory import DirectoryStore
-from tests.contracts.test_disk import tree
+from tests.contracts.disk_files import tree
 from tests.simulation.actors import MemoryStore
 from tests.simulation.memory_disk import MemoryDisk
-from tests.steps.test_pull import Card, OneBay, keys, some_bytes, world_over
+from tests.steps.card import Card, OneBay, keys, some_bytes, world_over
 
 MASTER, SPRITE, TEXT = some_bytes(300_000), b"a picture", b"WEBVTT"
 RECORD, MANIFEST, CHAIN = b'{"stands":"for a record"}', b'{"stands":"for a manifest"}', b"stands for a chain"
@@ -96,7 +96,7 @@ def failed(events: tuple[ev.Event, ...]) -> ev.ClipFailed:
     return event
 
 
-# ---- all well -----------------------------------------------------------------------------------------------------------
+# ---- all well -------------------------------------------------------------------------------------------------------
 
 
 def test_everything_arrives_and_the_master_comes_last() -> None:
@@ -153,7 +153,7 @@ def test_progress_adds_up_to_each_objects_size() -> None:
     assert all(done <= total for _, _, done, total in seen)
 
 
-# ---- somebody was there before ------------------------------------------------------------------------------------------
+# ---- somebody was there before --------------------------------------------------------------------------------------
 
 
 def test_another_docks_preview_stays_and_is_said() -> None:
@@ -205,7 +205,7 @@ def test_a_conflict_over_a_record_is_not_called_one_over_the_master() -> None:
     assert not isinstance(event, ev.ClipFailed) or "as the master" not in event.reason
 
 
-# ---- a store that does not take it ------------------------------------------------------------------------------------
+# ---- a store that does not take it ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_master_is_never_sent_before_what_speaks_for_it() -> None:
     assert "master" not in store.came
 
 
-# ---- a spool that is not what it was ------------------------------------------------------------------------------------
+# ---- a spool that is not what it was --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rot", [MASTER[:-1], MASTER + b"x", b"x" + MASTER[1:], b""])
