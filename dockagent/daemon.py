@@ -204,16 +204,18 @@ def camera_roots(config: Config) -> tuple[x509.Certificate, ...]:
 
 def run(config: Config, home: Path, store_url: str = "") -> int:
     """The daemon: watch the bays until SIGTERM or SIGINT. Tells systemd when it is ready and that it is alive."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda caught, _: asked.append(caught))
     with agent(config, home, store_url) as running, ExitStack() as stack:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: running.dock.post(Stop("signal")))
         for watch in _watches(config, running.dock.post, running.world.clock):
             watch.start()
             stack.callback(watch.stop)
         systemd.notify("READY=1")
-        while not running.dock.stopping:
+        while not asked:
             running.dock.turn(running.workers, TICK_S)
             systemd.notify("WATCHDOG=1")
+        running.dock.post(Stop(signal.Signals(asked[0]).name))
         systemd.notify("STOPPING=1")
     return 0
 

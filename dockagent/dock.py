@@ -111,7 +111,7 @@ class Dock:
                 self._busy.discard(message.order)
                 found.extend(message.events)
             elif isinstance(message, Stop):
-                self.stopping = message.reason
+                self.stopping = self.stopping or message.reason
             else:
                 self._see(message)
         return found

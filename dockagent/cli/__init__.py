@@ -56,4 +56,4 @@ def _log_to_stderr(level: str) -> None:
     known = logging.getLevelNamesMapping()
     logging.basicConfig(level=known.get(level.upper(), logging.WARNING), format=form, stream=sys.stderr)
     for chatty in ("botocore", "boto3", "urllib3", "watchdog", "s3transfer"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(logging.ERROR)

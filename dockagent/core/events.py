@@ -65,12 +65,19 @@ class ClockMeasured(Event, frozen=True, tag="clock.camera"):
     zone: str
 
 
+class ClockUnset(Event, frozen=True, tag="clock.unset"):
+    """The camera's clock had no time: there is no offset to record before it is set."""
+
+    session: str
+    reason: str
+
+
 class ClockSet(Event, frozen=True, tag="clock.set"):
     """``done``: whether it was set; it is left alone within the tolerance."""
 
     session: str
     done: bool
-    offset_before_ms: int
+    offset_before_ms: int | None
     offset_after_ms: int
     uncertainty_ms: int
 
@@ -222,6 +229,7 @@ AnyEvent = (
     | CameraAttached
     | CameraIdentified
     | ClockMeasured
+    | ClockUnset
     | ClockSet
     | InventoryTaken
     | SessionFailed

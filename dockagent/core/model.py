@@ -18,8 +18,8 @@ CHUNK = 1 << 20  # bytes of one leaf of a clip's chunk tree
 class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who a camera is. ``id`` names it in keys and records: its serial, or ``unidentified``.
 
-    ``known_by`` says how far to trust that: ``proof`` (it signed our nonce), ``certificate``, ``console``, ``card``
-    (a file on it says so), ``usb`` or ``nothing``.
+    ``known_by`` says how far to trust that: ``proof`` (it signed our nonce), ``console`` (it says so), ``card`` (a file
+    on it says so) or ``nothing``.
     """
 
     id: str

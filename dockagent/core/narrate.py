@@ -77,6 +77,7 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.ClockMeasured: lambda event, state: (
         f"the camera's clock is {_offset(event.offset_ms)}, ±{event.uncertainty_ms} ms"
     ),
+    ev.ClockUnset: lambda event, state: event.reason,
     ev.ClockSet: lambda event, state: (
         f"set, now {_offset(event.offset_after_ms)}" if event.done else "within tolerance, left alone"
     ),

@@ -19,6 +19,7 @@ S, C = SessionPhase, ClipPhase
 SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
     ev.CameraIdentified: frozenset({S.ATTACHED}),  # -> identified
     ev.ClockMeasured: frozenset({S.IDENTIFIED}),
+    ev.ClockUnset: frozenset({S.IDENTIFIED}),
     ev.ClockSet: frozenset({S.IDENTIFIED}),
     ev.InventoryTaken: frozenset({S.IDENTIFIED}),  # -> listed
     ev.Acquired: frozenset({S.LISTED}),
@@ -40,6 +41,7 @@ CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
 }
 
 ITEM_TRIES = 5
+CLOCK_TRIES = 3
 
 
 def advance(state: State, event: ev.Event, at_ms: int) -> None:
@@ -125,6 +127,13 @@ def _clock_measured(state: State, event: ev.ClockMeasured, at_ms: int) -> None:
     session.trouble = Trouble()
 
 
+def _clock_unset(state: State, event: ev.ClockUnset, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.clock_read = True
+    session.identity_findings.append(Finding("clock", event.reason, "warning"))
+    session.trouble = Trouble()
+
+
 def _clock_set(state: State, event: ev.ClockSet, at_ms: int) -> None:
     session = _session(state, event.session)
     session.clock_set = True
@@ -169,9 +178,11 @@ def _session_failed(state: State, event: ev.SessionFailed, at_ms: int) -> None:
     session = state.session(event.session)
     if session is None:
         return
-    if event.step in ("read-clock", "set-clock") and not event.retry:
-        session.clock_read = session.clock_set = True
+    final = not event.retry or session.trouble.attempts + 1 >= CLOCK_TRIES
+    if event.step in ("read-clock", "set-clock") and final:
+        session.clock_read = session.clock_set = True  # footage does not wait for a clock
         session.identity_findings.append(Finding("clock", event.reason, "warning"))
+        session.trouble = Trouble()
         return
     _try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=30_000)
     if not event.retry:
@@ -184,6 +195,7 @@ def _acquired(state: State, event: ev.Acquired, at_ms: int) -> None:
     item.clip_id, item.trouble = event.clip_id, Trouble()
     session.to_pull.pop(event.item, None)
     session.pulled_bytes += event.bytes
+    session.trouble = Trouble()
     state.spool = Trouble()
     ids = state.known.setdefault(_camera_id(session), {}).setdefault(event.item, [])
     if event.clip_id not in ids:
@@ -225,6 +237,8 @@ def _acquire_failed(state: State, event: ev.AcquireFailed, at_ms: int) -> None:
     if event.kind == "spool-full":
         _try_again(state.spool, event.reason, at_ms, "spool", first_ms=5000, longest_ms=30_000)
         return
+    if event.kind == "gone":  # ask the next file only when it may be back
+        _try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=5000)
     _try_again(item.trouble, event.reason, at_ms, event.item, longest_ms=30_000)
     if event.kind == "changed" and session.relists < RELISTS:
         session.relists += 1
@@ -336,6 +350,7 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.CameraAttached: _attached,
     ev.CameraIdentified: _identified,
     ev.ClockMeasured: _clock_measured,
+    ev.ClockUnset: _clock_unset,
     ev.ClockSet: _clock_set,
     ev.InventoryTaken: _inventory,
     ev.SessionFailed: _session_failed,

@@ -91,13 +91,16 @@ def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
     if isinstance(order, od.ReadClock):
         return partial(clocks.read_clock, world, order.session, order.bay, session.profile)
     if isinstance(order, od.SetClock):
-        return partial(clocks.set_clock, world, order.session, order.bay, session.profile, session.offset_ms or 0)
+        return partial(clocks.set_clock, world, order.session, order.bay, session.profile, session.offset_ms)
     if isinstance(order, od.TakeInventory):
         return partial(take_inventory.take_inventory, world, _listing(session, state))
     if isinstance(order, od.Pull):
         entry = session.items[order.item].entry
         who = session.camera.id if session.camera else identify.UNIDENTIFIED
-        return partial(pull.pull, world, pull.Task(session.id, order.bay, who, order.item, entry, session.relists))
+        job = pull.Task(
+            session.id, order.bay, who, order.item, entry, session.relists, _signed(session, state, entry.path)
+        )
+        return partial(pull.pull, world, job)
     if isinstance(order, od.Release):
         profile = session.profile if session.has_console else ""
         return partial(release.release, world, order.session, order.bay, profile, order.safe, order.words)
@@ -114,6 +117,14 @@ def _listing(session: Session, state: State) -> take_inventory.Task:
     }
     last = state.manifests.get(camera)
     return take_inventory.Task(session.id, session.bay, camera, session.camera.serial, session.profile, known, last)
+
+
+def _signed(session: Session, state: State, path: str) -> str:
+    """The digest that a trusted camera signed for a file on its card, or empty."""
+    reading = state.readings.get(session.manifest_sha256)
+    if reading is None or reading.manifest is None or reading.signer != "pass":
+        return ""
+    return reading.manifest.digest(path)
 
 
 def _clip_step(order: od.ClipOrder, clip: Clip, world: World) -> Step:

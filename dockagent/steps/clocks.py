@@ -3,12 +3,15 @@
 from dockagent.core import events as ev
 from dockagent.errors import Gone
 from dockagent.steps.world import World
-from dockagent.transports import Control
+from dockagent.transports import ClockNotSet, Control
 
 
 def read_clock(world: World, session: str, bay: str, profile: str) -> tuple[ev.Event, ...]:
     """Measure how far the camera's clock is from ours. Changes nothing."""
-    reading = _console(world, bay, profile).clock()
+    try:
+        reading = _console(world, bay, profile).clock()
+    except ClockNotSet as err:
+        return (ev.ClockUnset(session, str(err)),)
     return (
         ev.ClockMeasured(
             session=session,
@@ -21,9 +24,10 @@ def read_clock(world: World, session: str, bay: str, profile: str) -> tuple[ev.E
     )
 
 
-def set_clock(world: World, session: str, bay: str, profile: str, offset_ms: int) -> tuple[ev.Event, ...]:
-    """Set the camera's clock to ours when it is off by more than the tolerance. ``offset_ms`` is in the ledger."""
-    if abs(offset_ms) <= world.clock_tolerance_ms:
+def set_clock(world: World, session: str, bay: str, profile: str, offset_ms: int | None) -> tuple[ev.Event, ...]:
+    """Set the camera's clock to ours when it is off by more than the tolerance. ``offset_ms`` is in the ledger; None
+    when the camera's clock had no time."""
+    if offset_ms is not None and abs(offset_ms) <= world.clock_tolerance_ms:
         return (ev.ClockSet(session, False, offset_ms, offset_ms, -1),)
     control = _console(world, bay, profile)
     control.set_clock(world.clock.now().utc_ms)

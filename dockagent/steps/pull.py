@@ -3,8 +3,9 @@
 read -> SHA-256 and chunk digests -> part file -> sync -> cold re-read, compared chunk by chunk -> final name.
 
 An interrupted pull leaves ``<item>.part`` and ``<item>.leaves`` (32 bytes for each whole chunk). A resume trusts
-neither: every kept chunk is hashed again and must equal its digest, and the first and last kept chunk are read again
-from the camera. What a power cut left as garbage, or another file under the same name, is thus read anew.
+neither: every kept chunk is hashed again and must equal its digest, and some kept chunks, the first and the last among
+them, are read again from the camera. What a power cut left as garbage, or another file under the same name, is thus
+read anew; and so is a resumed file whose digest is not the one that the camera signed.
 """
 
 import hashlib
@@ -23,13 +24,14 @@ from dockagent.steps.world import World
 from dockagent.transports import FootageReader
 
 LEAF = 32
+RECHECKS = 16  # chunks that are read again from the camera before a resume
 INLINE = 4 * CHUNK  # smaller files are not worth a second thread
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What to pull: one entry of the inventory of the camera in ``bay``. ``relists``: how often its card was listed
-    again already because it changed under us."""
+    again already because it changed under us. ``signed``: the SHA-256 (hex) that a trusted camera signed, or empty."""
 
     session: str
     bay: str
@@ -37,6 +39,7 @@ class Task:
     item: str
     entry: Entry
     relists: int = 0
+    signed: str = ""
 
 
 def pull(world: World, task: Task) -> tuple[ev.Event, ...]:
@@ -60,6 +63,10 @@ def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
     kept = _resume(world.disk, task.item, source)
     resumed_at = len(kept.leaves) * CHUNK
     whole, leaves, size = _copy(world, task, source, kept)
+    if resumed_at and task.signed not in ("", whole):
+        _forget(world.disk, task.item)  # what was kept may be of another file: read it all
+        resumed_at = 0
+        whole, leaves, size = _copy(world, task, source, _resume(world.disk, task.item, source))
     if _still_changing(task, source, size):
         change = f"listed with {task.entry.bytes} bytes, read {size}, now {source.size()}"
         return _failed(world, task, "changed", f"the file is changing: {change}; the card is listed again", retry=True)
@@ -140,7 +147,9 @@ def _proved(reader: Reader, wanted: list[bytes]) -> _Kept:
 
 
 def _camera_agrees(source: FootageReader, leaves: list[bytes]) -> bool:
-    for index in {0, len(leaves) - 1} if leaves else ():
+    """Whether the camera still gives what was kept, at a few chunks from the first to the last."""
+    step = max(1, len(leaves) // RECHECKS)
+    for index in sorted({*range(0, len(leaves), step), len(leaves) - 1}) if leaves else ():
         source.seek(index * CHUNK)
         if merkle.leaf_hash(_read_full(source, CHUNK)) != leaves[index]:
             return False
@@ -190,9 +199,13 @@ def _prove(disk: Disk, item: str, leaves: list[bytes]) -> None:
     with disk.reader(part, cold=True) as reader:
         same = all(merkle.leaf_hash(_read_full(reader, CHUNK)) == leaf for leaf in leaves) and not reader.read(1)
     if not same:
-        disk.remove(part)
-        disk.remove(plan.leaves_file(item))
+        _forget(disk, item)
         raise Retryable("the spool's disk gave back other bytes than were written", "check the disk")
+
+
+def _forget(disk: Disk, item: str) -> None:
+    disk.remove(plan.part_file(item))
+    disk.remove(plan.leaves_file(item))
 
 
 def _read_full(source: FootageReader | Reader, size: int) -> bytes:

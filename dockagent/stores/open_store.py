@@ -8,6 +8,7 @@ from dockagent.clock import Clock, SystemClock
 from dockagent.durable import RealDisk
 from dockagent.errors import UsageError
 from dockagent.stores import Store
+from dockagent.stores.away import AwayStore
 from dockagent.stores.directory import DirectoryStore
 from dockagent.stores.s3_settings import S3Settings
 
@@ -18,7 +19,7 @@ def open_store(url: str, s3: S3Settings | None = None, clock: Clock | None = Non
     """The store at ``url``: ``file:///DIR`` (made where missing) or ``s3://BUCKET/PREFIX``.
 
     ``s3`` says how to reach an S3 store; its bucket and prefix are taken from ``url``. Raises UsageError for any
-    other URL, for a folder that cannot be used, and where the S3 client is not installed.
+    other URL and where the S3 client is not installed. A folder that cannot be used now is looked for again later.
     """
     try:
         parts = urlsplit(url)
@@ -37,12 +38,14 @@ def open_store(url: str, s3: S3Settings | None = None, clock: Clock | None = Non
 def _open_directory(url: str, host: str, path: str) -> Store:
     if host not in ("", "localhost") or not path.startswith("/") or path.strip("/") == "":
         raise UsageError(f"not a store folder: {url!r}", "give an absolute folder with three slashes: file:///DIR")
-    try:
+
+    def open_it() -> Store:
         return DirectoryStore(RealDisk(Path(path)), url)
-    except OSError as err:
-        raise UsageError(
-            f"cannot use the store folder {path}: {err.strerror or err}", "make it, or give another --store"
-        ) from err
+
+    try:
+        return open_it()
+    except OSError:
+        return AwayStore(url, open_it)  # it says why at every put, and cameras are drained meanwhile
 
 
 def _open_s3(settings: S3Settings, clock: Clock) -> Store:

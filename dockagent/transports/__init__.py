@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
+from dockagent.errors import Permanent
+
 
 @dataclass(frozen=True, slots=True)
 class FileFact:
@@ -61,6 +63,10 @@ class Footage(Protocol):
         ...
 
 
+class ClockNotSet(Permanent):
+    """The camera's clock has no time to tell. It may be set."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClockReading:
     """A camera's clock against ours: ``camera_ms`` was read between our instants ``asked_ms`` and ``answered_ms``
@@ -94,7 +100,9 @@ class Control(Protocol):
         """Percent, and whether it is charging."""
         ...
 
-    def clock(self) -> ClockReading: ...
+    def clock(self) -> ClockReading:
+        """Its clock against ours. Raises ClockNotSet when it has none to tell."""
+        ...
 
     def set_clock(self, utc_ms: int) -> None: ...
 

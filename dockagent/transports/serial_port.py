@@ -19,7 +19,7 @@ import serial
 from dockagent.clock import Clock
 from dockagent.core.moment import parse_rfc3339, rfc3339
 from dockagent.errors import DockError, Gone, Missing, Permanent, Retryable, UsageError
-from dockagent.transports import ClockReading
+from dockagent.transports import ClockNotSet, ClockReading
 from dockagent.transports import console_codec as codec
 
 READINGS = 5  # of the camera's clock; the one with the smallest round trip is kept
@@ -162,6 +162,8 @@ def _accepted(verb: str, reply: _Reply) -> _Reply:
     if not answer.code:
         return reply
     what = f"the camera refuses {verb}: {answer.code} {answer.words}".rstrip()
+    if (verb, answer.code) == ("CLOCK", "NOTSET"):
+        raise ClockNotSet(what, _HINTS[answer.code])
     raise Permanent(what, _HINTS.get(answer.code, "look this up in the camera's manual"))
 
 

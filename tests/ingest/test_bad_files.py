@@ -5,6 +5,7 @@ if it is not.
 import os
 import socket
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -135,25 +136,26 @@ def test_a_sparse_file(card: Path, station: Station) -> None:
     assert not station.spooled()
 
 
-def test_a_folder_and_a_file_that_may_not_be_read(card: Path, station: Station, tmp_path: Path) -> None:
-    """As root nothing is unreadable, so the whole command runs as nobody then."""
-    place(card, "DCIM/101VIDEO/SECR0001.MP4", b"in a closed folder")
-    place(card, "DCIM/100VIDEO/SECR0002.MP4", b"a closed file")
-    (card / "DCIM/101VIDEO").chmod(0)
-    (card / "DCIM/100VIDEO/SECR0002.MP4").chmod(0)
-    prefix = []
-    if os.geteuid() == 0:
-        prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-        os.chown(station.folder, 65534, 65534)
-        for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-            folder.chmod(0o755)
-    run = station.ingest(card, prefix=prefix)
-    (card / "DCIM/101VIDEO").chmod(0o755)
-    assert run.code == 1, (run.out, run.err)
-    assert run.rows[GOOD]["state"] == "delivered"
-    assert run.rows["DCIM/100VIDEO/SECR0002.MP4"]["state"] == "failed"
-    assert "ermission" in run.rows["DCIM/100VIDEO/SECR0002.MP4"]["reason"]
-    assert not run.report["safe_to_take"]
+def test_a_folder_and_a_file_that_may_not_be_read() -> None:
+    """As root nothing is unreadable, so the whole command runs as nobody then, in a place that nobody may enter."""
+    with tempfile.TemporaryDirectory(prefix="ingest-") as open_to_all:
+        card, station, prefix = Path(open_to_all, "card"), Station(Path(open_to_all, "dock")), []
+        place(card, GOOD, b"a good clip")
+        place(card, "DCIM/101VIDEO/SECR0001.MP4", b"in a closed folder").parent.chmod(0)
+        place(card, "DCIM/100VIDEO/SECR0002.MP4", b"a closed file").chmod(0)
+        if os.geteuid() == 0:
+            prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+            Path(open_to_all).chmod(0o755)
+            os.chown(station.folder, 65534, 65534)
+        run = station.ingest(card, prefix=prefix)
+        (card / "DCIM/101VIDEO").chmod(0o755)
+        assert run.code == 1, (run.out, run.err)
+        assert GOOD in run.rows, run.report["reason"]
+        assert run.rows[GOOD]["state"] == "delivered"
+        assert run.rows["DCIM/100VIDEO/SECR0002.MP4"]["state"] == "failed"
+        assert "ermission" in run.rows["DCIM/100VIDEO/SECR0002.MP4"]["reason"]
+        assert any("101VIDEO" in finding["text"] for finding in run.report["findings"])
+        assert not run.report["safe_to_take"]
 
 
 def test_deep_folders(card: Path, station: Station) -> None:
