@@ -71,6 +71,10 @@ def measured(bay: str = "A") -> ev.ClockMeasured:
     return ev.ClockMeasured(f"s/{bay}", NOW + 5000, NOW, 5000, 3, "Europe/London")
 
 
+def unset(bay: str = "A") -> ev.ClockUnset:
+    return ev.ClockUnset(f"s/{bay}", "the camera's clock has no time")
+
+
 def clock_set(bay: str = "A") -> ev.ClockSet:
     return ev.ClockSet(f"s/{bay}", True, 5000, 1, 3)
 
@@ -260,10 +264,11 @@ def _possible_in(state: State, session: Session) -> list[ev.Event]:
         known = {one: ids[-1] for one, ids in state.known.get(CAMERA.id, {}).items()}
         files = [entry(name, role="sidecar" if name.endswith("GPS") else "footage") for name in FILES]
         listing = inventory(bay, *files, manifest=reading(3), manifest_sha256="m1")
-        return [*always, measured(bay), clock_set(bay), listing, inventory(bay, *files, held=known)]
+        return [*always, measured(bay), unset(bay), clock_set(bay), listing, inventory(bay, *files, held=known)]
     if session.phase is S.LISTED:
-        reads = [acquired(bay, name, f"c{name[5]}") for name in FILES]
-        fails = [unread(bay, name, kind) for name in FILES for kind in ("read", "changed", "spool-full")]
+        waiting = [session.items[one].entry.path for one in session.to_pull]
+        reads = [acquired(bay, name, f"c{name[5]}") for name in waiting]
+        fails = [unread(bay, name, kind) for name in waiting for kind in ("read", "changed", "spool-full")]
         return [*always, *reads, *fails, ev.CameraChanged(session.id), released(bay)]
     return [*always, ev.CameraChanged(session.id)] if session.phase is S.RELEASED else always
 

@@ -44,6 +44,7 @@ from tests.core.story import (
     session_in,
     session_trouble,
     unread,
+    unset,
     verified,
 )
 
@@ -54,6 +55,7 @@ S, C = SessionPhase, ClipPhase
 SESSION_EVENTS: dict[str, Callable[[], ev.Event]] = {
     "identified": identified,
     "measured": measured,
+    "unset": unset,
     "set": clock_set,
     "inventory": inventory,
     "acquired": acquired,
@@ -68,6 +70,7 @@ SESSION_EVENTS: dict[str, Callable[[], ev.Event]] = {
 SESSION_MOVES: dict[tuple[SessionPhase | str, str], SessionPhase | str] = {
     (S.ATTACHED, "identified"): S.IDENTIFIED,
     (S.IDENTIFIED, "measured"): S.IDENTIFIED,
+    (S.IDENTIFIED, "unset"): S.IDENTIFIED,
     (S.IDENTIFIED, "set"): S.IDENTIFIED,
     (S.IDENTIFIED, "inventory"): S.LISTED,
     (S.LISTED, "acquired"): S.LISTED,
@@ -140,6 +143,14 @@ def test_a_console_is_asked_for_its_clock_once_and_set_once() -> None:
     assert session.clock_set
 
 
+def test_a_clock_without_a_time_is_said_and_set() -> None:
+    story = session_in(S.ATTACHED).tell(identified(console=True), unset())
+    session = one_session(story)
+    assert (session.clock_read, session.clock_set, session.offset_ms) == (True, False, None)
+    story.tell(clock_set(), inventory())
+    assert [finding.code for finding in session.findings] == ["clock"]
+
+
 @pytest.mark.parametrize("step", ["read-clock", "set-clock"])
 def test_a_clock_that_cannot_be_had_is_said_and_does_not_stop_the_pull(step: str) -> None:
     story = session_in(S.ATTACHED).tell(identified(console=True), session_trouble(step=step, retry=False))
@@ -196,6 +207,23 @@ def test_a_file_that_fails_for_good_is_not_tried_again() -> None:
     story = session_in(S.LISTED).tell(unread(retry=False))
     assert one_session(story).to_pull == {}
     assert len(one_session(story).failed) == 1
+
+
+def test_a_file_that_is_pulled_or_given_up_cannot_be_read_once_more() -> None:
+    """No order asks for it, so the event is impossible; believed, it would put the file back among those to pull."""
+    for story in (session_in(S.LISTED).tell(acquired()), session_in(S.LISTED).tell(unread(retry=False))):
+        refused(story, unread())
+        refused(story, acquired())
+
+
+def test_a_camera_that_is_gone_is_not_asked_for_the_next_file_at_once() -> None:
+    story = session_in(S.IDENTIFIED).tell(inventory("A", entry("DCIM/a.MP4"), entry("DCIM/b.MP4")))
+    story.tell(unread(kind="gone"))
+    session = one_session(story)
+    assert not session.trouble.due(story.at_ms + 500)
+    assert session.trouble.due(story.at_ms + 6500)
+    story.tell(acquired(path="DCIM/b.MP4"))
+    assert session.trouble == Trouble()
 
 
 def test_a_full_spool_is_nobodys_fault() -> None:
@@ -258,7 +286,7 @@ def test_held_files_are_not_pulled_again_and_count_until_delivered(phase: ClipPh
 
 def test_the_same_bytes_under_another_name_are_one_clip() -> None:
     story = session_in(S.IDENTIFIED).tell(inventory("A", entry("DCIM/a.MP4"), entry("DCIM/copy.MP4")))
-    story.tell(acquired(), acquired(path="DCIM/copy.MP4"), acquired(path="DCIM/copy.MP4"))
+    story.tell(acquired(), acquired(path="DCIM/copy.MP4"))
     assert list(story.state.clips) == ["c1"]
     assert one_clip(story).path == "DCIM/a.MP4"
     assert one_clip(story).aliases == ["DCIM/copy.MP4"]

@@ -88,6 +88,7 @@ def test_whatever_is_wrong_with_the_console_the_clips_are_delivered(box: Box, fa
     assert identified.what["camera"]["known_by"] == known_by
     found = {one["code"] for one in identified.what["findings"]}
     found |= {"clock" for record in box.records("session.failed") if record.what["step"] in ("read-clock", "set-clock")}
+    found |= {"clock" for _ in box.records("clock.unset")}
     assert found == codes
 
 

@@ -13,7 +13,7 @@ from dockagent.core import events as ev
 from dockagent.errors import DockError, Gone, Missing, Permanent
 from dockagent.steps.clocks import read_clock, set_clock
 from dockagent.steps.world import World
-from dockagent.transports import ClockReading
+from dockagent.transports import ClockNotSet, ClockReading
 from dockagent.transports.serial_port import ReferenceConsole
 from hil.cameras.console import CameraClock, Console
 from hil.cameras.plate import Plate
@@ -84,6 +84,15 @@ def test_beyond_it_a_clock_is_set_and_measured_again(offset_ms: int) -> None:
     assert event == ev.ClockSet("s", True, offset_ms, 1, 10)
     assert len(watch.sets) == 1
     assert 0 <= bench.clock.now().utc_ms - watch.sets[0] < 10
+
+
+def test_a_clock_that_has_no_time_is_said_and_set_whatever_it_says() -> None:
+    (event,) = read_clock(world(Watch(0, ClockNotSet("the camera's clock is not set"))), "s", "bay-1", PROFILE)
+    assert event == ev.ClockUnset("s", "the camera's clock is not set")
+    watch = Watch(0)
+    (event,) = set_clock(world(watch), "s", "bay-1", PROFILE, None)
+    assert event == ev.ClockSet("s", True, None, 1, 10)
+    assert len(watch.sets) == 1
 
 
 def test_the_tolerance_is_the_docks_own() -> None:

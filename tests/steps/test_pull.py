@@ -6,6 +6,7 @@ Cards that change and disks that fail are in test_pull_trouble.py.
 import hashlib
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,7 @@ from dockagent.core import plan
 from dockagent.core.model import CHUNK
 from dockagent.durable import RealDisk
 from dockagent.errors import Gone, Permanent
-from dockagent.steps.pull import INLINE, fingerprint_of, pull
+from dockagent.steps.pull import INLINE, RECHECKS, fingerprint_of, pull
 from dockagent.transports.folder import FolderFootage
 from tests.contracts.disk_files import tree
 from tests.simulation.actors import SimBays, SimCamera
@@ -157,14 +158,29 @@ def test_a_damaged_part_is_never_believed(disk: RealDisk, damage: str) -> None:
     assert card.sought[-1] == survive
 
 
-@pytest.mark.parametrize("changed", [0, 4 * CHUNK - 1, 4 * CHUNK, 6 * CHUNK + 76])
+@pytest.mark.parametrize("changed", [0, CHUNK + 5, 3 * CHUNK, 4 * CHUNK - 1, 4 * CHUNK, 6 * CHUNK + 76])
 def test_another_file_under_the_same_name_and_size_is_read_anew(disk: RealDisk, changed: int) -> None:
-    """Its first and its last kept chunk are read again: a file of its own differs there."""
     size = 6 * CHUNK + 77
     before, task = some_bytes(size), task_of(size)
     failed(pulled(disk, Card(before, fails=(4 * CHUNK + 9, Gone("taken"))), task), "gone", retry=True)
     after = flipped(changed)(before)
     check_whole(disk, pulled(disk, Card(after), task), after, resumed_at=0 if changed < 4 * CHUNK else 4 * CHUNK)
+
+
+@pytest.mark.parametrize("truth", ["after", "before", ""])
+def test_a_long_file_that_was_altered_between_the_rechecks_is_caught_by_its_signature(truth: str) -> None:
+    """Only some kept chunks are read again. Where that misses, the signed digest tells, and all is read anew."""
+    disk, kept = MemoryDisk(Random(1)), 2 * RECHECKS + 1
+    before = some_bytes(CHUNK) * kept + b"tail"
+    after = flipped(CHUNK + 5)(before)
+    task = task_of(len(before))
+    failed(pulled(disk, Card(before, fails=(kept * CHUNK + 1, Gone("taken"))), task), "gone", retry=True)
+    signed = {"after": hashlib.sha256(after).hexdigest(), "before": hashlib.sha256(before).hexdigest(), "": ""}[truth]
+    event = pulled(disk, Card(after), replace(task, signed=signed))
+    if truth == "after":
+        check_whole(disk, event, after)
+    else:  # what was signed is in the spool, or nobody can tell that it is not what the camera has now
+        check_whole(disk, event, before, resumed_at=kept * CHUNK)
 
 
 def test_a_camera_that_leaves_again_and_again_is_read_to_the_end(disk: RealDisk) -> None:
