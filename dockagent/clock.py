@@ -7,6 +7,7 @@ from typing import Protocol
 
 from dockagent.core.moment import Instant
 
+_STA_NANO = 0x2000  # offsets are in nanoseconds, not microseconds
 _STA_UNSYNC = 0x0040  # adjtimex(2): nobody disciplines the clock
 
 
@@ -27,9 +28,9 @@ class SystemClock:
         self._boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
     def now(self) -> Instant:
-        source, uncertainty_ms = _discipline()
+        source, uncertainty_ms, offset_ms = _discipline()
         boot_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
-        return Instant(time.time_ns() // 1_000_000, self._boot_id, boot_us, source, uncertainty_ms)
+        return Instant(time.time_ns() // 1_000_000, self._boot_id, boot_us, source, uncertainty_ms, offset_ms)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -55,9 +56,11 @@ class _Timex(ctypes.Structure):
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _discipline() -> tuple[str, int]:
-    """The kernel's own word on the wall clock: (source, greatest error in ms or -1). Reading needs no right."""
+def _discipline() -> tuple[str, int, int | None]:
+    """The kernel's own word on the wall clock: source, greatest error in ms or -1, offset in ms or None. Reading it
+    needs no right."""
     timex = _Timex(modes=0)
     if _libc.adjtimex(ctypes.byref(timex)) < 0 or timex.status & _STA_UNSYNC:
-        return "rtc", -1
-    return "ntp", int(timex.maxerror) // 1000
+        return "rtc", -1, None
+    per_ms = 1_000_000 if timex.status & _STA_NANO else 1000
+    return "ntp", int(timex.maxerror) // 1000, round(timex.offset / per_ms)

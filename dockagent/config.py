@@ -7,6 +7,7 @@ import hashlib
 import os
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -17,6 +18,8 @@ from dockagent.errors import UsageError
 SYSTEM_CONFIG = Path("/etc/dockagent/dockagent.toml")
 SYSTEM_HOME = Path("/var/lib/dockagent")
 MIB = 1 << 20
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Dock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,8 +39,8 @@ class Bays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     udev: bool = True
     ports: dict[str, str] = {}
     auto: bool = True
-    settle_ms: int = 1000
-    console_wait_ms: int = 3000
+    settle_ms: Natural = 1000
+    console_wait_ms: Natural = 3000
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,25 +65,25 @@ class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[limits]``: cameras read at the same time, workers, room that the spool leaves for the ledger."""
 
-    pulls: int = 4
-    previews: int = 1
-    uplinks: int = 2
-    spool_reserve_mib: int = 256
+    pulls: Positive = 4
+    previews: Positive = 1
+    uplinks: Positive = 2
+    spool_reserve_mib: Natural = 256
 
 
 class Preview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[preview]``: whether to make previews, and what one may cost."""
 
     enabled: bool = True
-    seconds: int = 120
-    memory_mib: int = 1024
+    seconds: Positive = 120
+    memory_mib: Positive = 1024
 
 
 class Clock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[clock]``: whether the dock sets cameras' clocks, and from which offset on."""
 
     set_cameras: bool = True
-    tolerance_ms: int = 1000
+    tolerance_ms: Natural = 1000
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -153,7 +156,13 @@ def load_profiles(folder: Path | None) -> tuple[Profile, ...]:
     folder = folder or profiles_folder(Config())
     if not folder.is_dir():
         raise UsageError(f"there is no folder of firmware profiles at {folder}", "set profiles = in the configuration")
-    profiles = [parse_profile(path.read_bytes(), path.name) for path in sorted(folder.glob("*.toml"))]
+    try:
+        found = [(path.read_bytes(), path.name) for path in sorted(folder.glob("[!.]*.toml"))]
+    except OSError as err:
+        raise UsageError(
+            f"cannot read the firmware profile {err.filename}: {err.strerror}", "mend or remove it"
+        ) from err
+    profiles = [parse_profile(data, name) for data, name in found]
     if not profiles:
         raise UsageError(f"no firmware profile (*.toml) in {folder}", "set profiles = in the configuration")
     return tuple(sorted(profiles, key=lambda one: one.name))

@@ -19,13 +19,14 @@ from dockagent.core.orders import Limits, Order, orders
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 from dockagent.ledger.log import Ledger
-from dockagent.steps import task
+from dockagent.steps import failure_of, task
 from dockagent.steps.detect import Sighting
 from dockagent.steps.world import World
 from dockagent.workers import Done, Task
 
 log = logging.getLogger(__name__)
 
+MOST_RECORD = 64 << 20  # bytes; the ledger takes half as much again, for the envelope
 CHECKPOINT_EVERY = 256  # records; also whenever there is nothing else to do
 
 
@@ -183,15 +184,27 @@ class Dock:
     def _record(self, found: Iterable[ev.Event]) -> None:
         """Into the ledger with one sync, then believed by everyone. An event that the tables refuse is only logged."""
         payloads: list[bytes] = []
-        for event in found:
+        for heard in found:
             at = self._world.clock.now()
-            payload = custody.record(event, self._ledger.size + len(payloads), at, self._setting, self.state)
+            event, payload = self._payload(heard, self._ledger.size + len(payloads), at)
             if self._believe(event, at):
                 payloads.append(payload)
         if payloads:
             self._ledger.append(payloads)
             if self._ledger.size % CHECKPOINT_EVERY < len(payloads):
                 self._ledger.checkpoint()
+
+    def _payload(self, event: ev.Event, index: int, at: Instant) -> tuple[ev.Event, bytes]:
+        """The event and its record; for an event that no record can hold, the failure that it comes down to."""
+        try:
+            payload = custody.record(event, index, at, self._setting, self.state)
+            if len(payload) <= MOST_RECORD:
+                return event, payload
+            reason = f"what was found takes {len(payload)} bytes, more than one record may"
+        except Refused as err:
+            reason = f"what was found cannot be recorded: {err}"
+        instead = failure_of(event, reason)
+        return instead, custody.record(instead, index, at, self._setting, self.state)
 
     def _believe(self, event: ev.Event, at: Instant) -> bool:
         line = tell(event, self.state)

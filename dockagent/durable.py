@@ -194,30 +194,43 @@ class RealDisk:
         with self._folders, _room():
             self._make_folders(target.parent)
             fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        if not known and not scratch:
-            _sync_folder(target.parent)
+            if not known and not scratch:
+                _sync_folder(target.parent)
         return _FileAppender(fd, forget=forget)
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
         target = self.path(path)
         temporary = self._write_temporary(target, data, mode)
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
         _sync_folder(target.parent)
 
     def create(self, path: str, data: bytes, mode: int = 0o640) -> None:
         target = self.path(path)
         temporary = self._write_temporary(target, data, mode)
-        self._link(temporary, target)
+        try:
+            self._link(temporary, target)
+        finally:
+            temporary.unlink()
 
     def commit(self, part: str, final: str) -> None:
         source, target = self.path(part), self.path(final)
-        with self._folders:
+        source.lstat()  # before folders are made for a file that is not there
+        with self._folders, _room():
             self._make_folders(target.parent)
             source.replace(target)
         _sync_folder(target.parent)
 
     def publish(self, part: str, final: str) -> None:
-        self._link(self.path(part), self.path(final))
+        source = self.path(part)
+        try:
+            self._link(source, self.path(final))
+        except FileExistsError:
+            source.unlink()
+            raise
+        source.unlink()
 
     def truncate(self, path: str, size: int) -> None:
         fd = os.open(self.path(path), os.O_WRONLY | os.O_CLOEXEC)
@@ -282,15 +295,11 @@ class RealDisk:
         return temporary
 
     def _link(self, source: Path, target: Path) -> None:
-        try:
-            with self._folders:
-                self._make_folders(target.parent)
-                target.hardlink_to(source)
-        except FileExistsError:
-            source.unlink()
-            raise
+        source.lstat()  # before folders are made for a file that is not there
+        with self._folders, _room():
+            self._make_folders(target.parent)
+            target.hardlink_to(source)
         _sync_folder(target.parent)
-        source.unlink()
 
 
 @contextmanager

@@ -33,15 +33,28 @@ class ColdReader(Protocol):
 
 def open_cold(path: Path) -> ColdReader:
     """Open ``path``, whose bytes have been synced. Raises OSError as open(2) does."""
+    fd = _open_direct(path)
+    if fd is not None:
+        return _DirectReader(fd, os.fstat(fd).st_size)
+    handle = path.open("rb", buffering=0)
+    os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return handle
+
+
+def _open_direct(path: Path) -> int | None:
+    """A descriptor with O_DIRECT, or None where the file system refuses it: some do at open(2), some at read(2)."""
+    fd = None
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
+        with mmap.mmap(-1, _ALIGNED) as block:
+            os.preadv(fd, [block], 0)
     except OSError as err:
+        if fd is not None:
+            os.close(fd)
         if err.errno != errno.EINVAL:
             raise
-        handle = path.open("rb", buffering=0)
-        os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        return handle
-    return _DirectReader(fd, os.fstat(fd).st_size)
+        return None
+    return fd
 
 
 class _DirectReader:

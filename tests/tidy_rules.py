@@ -13,7 +13,7 @@ MOST_LINES = 400
 MOST_FUNCTION_LINES = 60
 DEEPEST = 4
 
-_LOW = {"durable", "clock"}
+_LOW = {"durable", "medium", "clock"}
 _LEAVES = {*_LOW, "transports", "stores", "ledger", "media"}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
@@ -21,7 +21,8 @@ ROOMS: dict[str, set[str]] = {
     "config": set(),
     "systemd": set(),
     "clock": set(),
-    "durable": set(),
+    "durable": {"medium"},
+    "medium": set(),
     "transports": _LOW,
     "stores": _LOW,
     "ledger": _LOW,

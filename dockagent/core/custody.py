@@ -13,13 +13,13 @@ import msgspec
 
 from dockagent.core import strict_json
 from dockagent.core.events import AnyEvent, Event
-from dockagent.core.model import State
+from dockagent.core.model import Clip, Session, State
 from dockagent.core.moment import Instant, parse_rfc3339, rfc3339
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 
 SCHEMA = "urn:dockagent:record:1"
-POLICY = "keep"  # nothing is erased from a camera: permits do not exist yet
+POLICY = "keep/1"  # nothing is erased from a camera: permits do not exist yet
 _FAILURES = frozenset({"acquire.failed", "clip.failed", "session.failed"})
 
 
@@ -41,6 +41,8 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
     kind = what.pop("type")
     session = state.session(what.get("session", ""))
     failed = kind in _FAILURES
+    clip = state.clips.get(what.get("clip_id", ""))
+    place = session or (state.session(clip.session) if clip else None)
     return strict_json.canonical(
         {
             "schema": SCHEMA,
@@ -54,30 +56,44 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
                 "responsible": setting.responsible,
             },
             "what": what,
+            "item": _item(clip, session),
             "when": {
                 "utc": rfc3339(at.utc_ms),
                 "boot": at.boot_id,
                 "mono_us": at.mono_us,
-                "clock": {"source": at.source, "uncertainty_ms": at.uncertainty_ms},
+                "clock": {"source": at.source, "offset_ms": at.offset_ms, "uncertainty_ms": at.uncertainty_ms},
             },
             "where": {
                 "site": setting.site,
                 "dock": setting.dock,
-                "bay": what.get("bay") or (session.bay if session else ""),
-                "port": what.get("port") or (session.port if session else ""),
+                "bay": what.get("bay") or (place.bay if place else ""),
+                "port": what.get("port") or (place.port if place else ""),
             },
             "why": {"purpose": "collection of footage", "policy": POLICY, "authority": setting.responsible},
             "how": {
                 "tool": "dockagent",
                 "version": setting.version,
                 "config_sha256": setting.config_sha256,
-                "profile_sha256": session.profile_sha256 if session else "",
+                "profile_sha256": place.profile_sha256 if place else "",
             },
             "outcome": "failure" if failed else "success",
             "errors": [what["reason"]] if failed else [],
             "links": _links(what),
         }
     )
+
+
+def _item(clip: Clip | None, session: Session | None) -> dict[str, Any]:
+    """Which piece of evidence a record is about: its camera, and its clip as it was before this event."""
+    if clip is not None:
+        return {
+            "camera": clip.camera,
+            "clip": clip.id,
+            "path": clip.path,
+            "bytes": clip.bytes,
+            "sha256": clip.sha256,
+        }
+    return {"camera": session.camera.id} if session and session.camera else {}
 
 
 def _links(what: dict[str, Any]) -> dict[str, str]:

@@ -190,6 +190,8 @@ class ClipFailed(Event, frozen=True, tag="clip.failed"):
     reason: str
     retry: bool
     link: bool  # the way to the store is in trouble, not this clip
+    lost: bool = False  # the dock's copy is not what it was: the clip has to be pulled again
+    record: bool = False  # the clip record is not what it was: it has to be signed again
 
 
 class Disposed(Event, frozen=True, tag="dispose"):

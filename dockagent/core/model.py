@@ -89,7 +89,7 @@ class Trouble:
         return not self.final and not 0 < self.retry_ms - now_ms <= LONGEST_WAIT_MS
 
 
-LONGEST_WAIT_MS = 3_600_000
+LONGEST_WAIT_MS = 375_000  # a quarter more than the longest backoff
 UNLISTED = "unlisted"  # code of the finding that there is more on the card than its inventory says
 RELISTS = 3  # how often a card that changes under us is listed again before its files are taken as they are
 

@@ -12,11 +12,8 @@ def tell(event: ev.Event, state: State) -> str:
     kind = type(event).__struct_config__.tag
     session = state.session(getattr(event, "session", ""))
     where = getattr(event, "bay", "") or (session.bay if session else "") or getattr(event, "clip_id", "")[:8]
-    return (
-        f"{kind} {where}: {_TOLD[type(event)](event, state)}"
-        if where
-        else f"{kind}: {_TOLD[type(event)](event, state)}"
-    )
+    told = f"{kind} {where}".strip() + f": {_TOLD[type(event)](event, state)}"
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in told)
 
 
 def size(count: int) -> str:

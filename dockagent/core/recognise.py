@@ -15,6 +15,7 @@ import msgspec
 from dockagent.core import paths
 from dockagent.core.profile import Impostor, Probe, Profile
 
+_IMPOSTOR = "is not this camera but"
 _LONGEST = 64  # characters of one identity value
 
 
@@ -71,6 +72,15 @@ def best(matches: Sequence[Match]) -> Match | None:
     return matches[0] if matches and matches[0].fits else None
 
 
+def nearest_miss(matches: Sequence[Match]) -> str:
+    """Why no profile fits, in a few words: what the camera is taken for and is not, else what the first one misses."""
+    for one in matches:
+        impostor = next((line for line in one.missing if line.startswith(_IMPOSTOR)), "")
+        if impostor:
+            return f"{one.profile} says that it {impostor}"
+    return f"{matches[0].profile} {matches[0].missing[0]}" if matches else "there are no profiles"
+
+
 class _Tree:
     """The card's files and folders, to be searched by glob without regard to case (FAT and exFAT have none)."""
 
@@ -107,7 +117,7 @@ def _glob(glob: str) -> re.Pattern[str]:
 
 def _match(profile: Profile, card: CardFacts, tree: _Tree) -> Match:
     why = list(_hints(profile, card))
-    missing = [f"is not this camera but {one.what}" for one in profile.match.impostors if _is(one, card, tree)]
+    missing = [f"{_IMPOSTOR} {one.what}" for one in profile.match.impostors if _is(one, card, tree)]
     identity: dict[str, str] = {}
     either: list[str] = []
     either_held = False

@@ -59,12 +59,23 @@ def _check_session_table(state: State, event: Any) -> None:
     if session is None or session.phase not in phases:
         found = session.phase if session else "over"
         raise Refused(f"event {type(event).__name__} cannot happen in session {event.session}, which is {found}")
-    item = session.items.get(getattr(event, "item", ""))
-    if isinstance(event, ev.Acquired | ev.AcquireFailed) and item is None:
-        raise Refused(f"session {session.id} has no file {event.path} in its inventory")
+    if isinstance(event, ev.Acquired | ev.AcquireFailed):
+        _check_item(state, session, event)
+    if isinstance(event, ev.InventoryTaken) and not state.clips.keys() >= set(event.held.values()):
+        raise Refused(f"the inventory of session {session.id} holds clips that nobody knows")
+
+
+def _check_item(state: State, session: Session, event: ev.Acquired | ev.AcquireFailed) -> None:
+    if event.item not in session.to_pull:
+        raise Refused(f"session {session.id} has no file {event.path} that is still to be pulled")
+    clip = state.clips.get(event.clip_id) if isinstance(event, ev.Acquired) else None
+    if clip is not None and isinstance(event, ev.Acquired) and (clip.sha256, clip.bytes) != (event.sha256, event.bytes):
+        raise Refused(f"clip {clip.id} is known with other bytes")
 
 
 def _check_clip_table(state: State, event: Any) -> None:
+    if isinstance(event, ev.ClipFailed) and event.clip_id not in state.clips:
+        raise Refused(f"trouble with clip {event.clip_id}, which nobody knows")
     phase = CLIP_TABLE.get(type(event))
     if phase is None:
         return
@@ -92,6 +103,7 @@ def _dock_started(state: State, event: ev.DockStarted, at_ms: int) -> None:
     state.running = True
     state.sessions.clear()
     state.uplink.trouble = Trouble()
+    state.spool = Trouble()
     for queue in state.queues.values():
         for clip_id in queue:
             state.clips[clip_id].trouble = Trouble()
@@ -295,12 +307,34 @@ def _clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
         clip.findings.append(Finding("preview", event.reason, "warning"))
         _move(state, clip, C.PREVIEWED)
         return
+    if event.lost:
+        _forget_clip(state, clip)
+        return
+    if event.record:
+        _move(state, clip, C.PREVIEWED)
+        return
     if event.link:
         _try_again(state.uplink.trouble, event.reason, at_ms, "uplink")
     _try_again(clip.trouble, event.reason, at_ms, clip.id)
     clip.trouble.final = not event.retry
     state.queues[clip.phase].pop(clip.id, None)
     state.queues[clip.phase][clip.id] = None
+
+
+def _forget_clip(state: State, clip: Clip) -> None:
+    """The dock's copy is lost or altered, and the store has none: as if it had never been pulled. The camera, which is
+    never erased, gives it again, now or when it is docked again."""
+    del state.clips[clip.id]
+    state.queues[clip.phase].pop(clip.id, None)
+    for known in state.known.get(clip.camera, {}).values():
+        if clip.id in known:
+            known.remove(clip.id)
+    for session in state.sessions.values():
+        session.undelivered.discard(clip.id)
+        for item_id, item in session.items.items():
+            if item.clip_id == clip.id:
+                item.clip_id = ""
+                session.to_pull[item_id] = None
 
 
 def _disposed(state: State, event: ev.Disposed, at_ms: int) -> None:

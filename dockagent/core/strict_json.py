@@ -58,6 +58,8 @@ def _check(value: Any, depth: int) -> None:
         _check_text(value)
     elif isinstance(value, dict):
         for key, member in value.items():
+            if not isinstance(key, str):
+                raise Refused(f"JSON object has the key {key!r}, which is not text")
             _check_text(key)
             _check(member, depth - 1)
     elif isinstance(value, list | tuple):

@@ -9,7 +9,7 @@ from dockagent.core import dsse
 from dockagent.errors import Refused
 from dockagent.ledger.keys import RECORD
 
-MAX_ENTRY = 16 << 20
+MAX_ENTRY = 96 << 20
 """Longest line in bytes: room for the listing of a very full card, and an end to what a hostile file can cost."""
 
 _BLOCK = 1 << 20

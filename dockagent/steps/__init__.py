@@ -26,6 +26,7 @@ from dockagent.errors import DockError, Missing, Retryable
 from dockagent.steps import admit, clocks, derive, identify, pull, release, take_inventory, upload, verify
 from dockagent.steps.world import World
 
+LONGEST_REASON = 2000  # characters; a record has room for more, a person has not
 Step = Callable[[], tuple[ev.Event, ...]]
 
 _NAMES: dict[type[od.Order], str] = {
@@ -74,7 +75,7 @@ def unforeseen(order: od.Order, error: Exception) -> tuple[ev.Event, ...]:
 
 def failure(order: od.Order, reason: str, *, retry: bool) -> tuple[ev.Event, ...]:
     """The event that says why an order could not be carried out."""
-    name = _NAMES[type(order)]
+    name, reason = _NAMES[type(order)], reason[:LONGEST_REASON]
     if isinstance(order, od.Pull):
         return (ev.AcquireFailed(order.session, order.item, "", "read", reason, retry, 0),)
     if isinstance(order, od.BayOrder):
@@ -82,6 +83,16 @@ def failure(order: od.Order, reason: str, *, retry: bool) -> tuple[ev.Event, ...
     if isinstance(order, od.ClipOrder):
         return (ev.ClipFailed(order.clip, name, reason, retry, link=False),)
     raise TypeError(f"no failure for {order}")
+
+
+def failure_of(event: ev.Event, reason: str) -> ev.Event:
+    """The failure that stands for an event that cannot be recorded. It is final: the same would come of it again."""
+    session, clip = getattr(event, "session", ""), getattr(event, "clip_id", "")
+    if isinstance(event, ev.Acquired | ev.AcquireFailed):
+        return ev.AcquireFailed(session, event.item, "", "read", reason, retry=False, kept_bytes=0)
+    if clip:
+        return ev.ClipFailed(clip, "record", reason, retry=False, link=False)
+    return ev.SessionFailed(session, "record", reason, retry=False)
 
 
 def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:

@@ -49,7 +49,12 @@ def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.Car
     """What profiles are matched against: the listing, what the medium says of itself, and the heads of probe files."""
     files, _ = list_card(footage)
     listing = tuple(to_text(fact.path) for fact in files)
-    heads = {path: read_file(footage, path, most) for path, most in recognise.wanted_files(profiles, listing).items()}
+    heads = {}
+    for path, most in recognise.wanted_files(profiles, listing).items():
+        try:
+            heads[path] = read_file(footage, path, most)
+        except DockError:  # then it tells nothing, and the match says that it was not read
+            footage.facts()  # raises Gone when the whole camera is away
     facts = footage.facts()
     strings = tuple(facts[key] for key in ("vendor", "product", "serial") if facts.get(key))
     return recognise.CardFacts(facts.get("usb", ""), strings, facts.get("label", ""), listing, heads)
@@ -61,11 +66,11 @@ def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
     matches = recognise.match(world.profiles, card_facts(world.profiles, footage))
     best = recognise.best(matches) if world.any_profile else matches[0]
     if best is None:
-        nearest = f"{matches[0].profile} {matches[0].missing[0]}" if matches else "there are no profiles"
-        raise Permanent(f"this camera is not recognised: {nearest}", "see `dockagent profile match`")
+        why = recognise.nearest_miss(matches)
+        raise Permanent(f"this camera is not recognised: {why}", "see `dockagent profile match`")
     profile = world.profile(best.profile)
     control = _open_console(world, bay, profile)
-    answers = _ask(control, footage, profile) if control else _SILENT
+    answers = _ask(world, control, footage, profile) if control else _SILENT
     findings = [*answers.findings]
     if profile.control.required and control is None and world.console_wait_ms:
         findings.append(Finding("console", "this camera has a console, but none answered in its bay", "warning"))
@@ -91,27 +96,32 @@ def _open_console(world: World, bay: str, profile: Profile) -> Control | None:
     return world.bays.control(bay, profile.control, world.console_wait_ms)
 
 
-def _ask(control: Control, footage: Footage, profile: Profile) -> _Answers:
+def _ask(world: World, control: Control, footage: Footage, profile: Profile) -> _Answers:
     try:
         identity = dict(control.identity())
         percent, charging = control.battery()
     except DockError as err:
         return _Answers({}, -1, False, False, (Finding("console", f"the camera's console: {err}", "warning"),))
-    proved, findings = _prove(control, footage, profile, identity.get("serial", ""))
+    proved, findings = _prove(world, control, footage, profile, identity.get("serial", ""))
     return _Answers(identity, percent, charging, proved, findings)
 
 
-def _prove(control: Control, footage: Footage, profile: Profile, serial: str) -> tuple[bool, tuple[Finding, ...]]:
-    """Whether the console holds the key of the card's certificate (docs/reference-camera.md, section 2, PROVE)."""
+def _prove(
+    world: World, control: Control, footage: Footage, profile: Profile, serial: str
+) -> tuple[bool, tuple[Finding, ...]]:
+    """Whether the console holds the key of the card's certificate, for which a maker vouches
+    (docs/reference-camera.md, section 2, PROVE)."""
     if profile.manifest is None:
         return False, ()
     nonce = secrets.token_bytes(32)
     try:
-        leaf = certificates.parse_chain(read_file(footage, profile.manifest.chain, CHAIN_LIMIT))[0]
+        chain = certificates.parse_chain(read_file(footage, profile.manifest.chain, CHAIN_LIMIT))
+        leaf = chain[0]
         if certificates.device_serial(leaf) != serial:
             raise Permanent("the certificate on the card is not this camera's")
         signed = f"dockagent-camera-proof/1\n{serial}\n{nonce.hex()}\n".encode()
         certificates.signing_key(leaf).verify(control.prove(nonce), signed, ec.ECDSA(hashes.SHA256()))
+        certificates.trust(chain, world.camera_roots, world.clock.now().utc_ms)
     except InvalidSignature:
         text = "the camera could not prove its identity: its signature is not by the key of its certificate"
         return False, (Finding("identity-proof", text, "warning"),)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dockagent.core import events as ev
-from dockagent.core import inventory, manifest, plan
+from dockagent.core import inventory, manifest, plan, strict_json
 from dockagent.core.inventory import Entry, FileFact, Finding
 from dockagent.core.model import UNLISTED
 from dockagent.core.paths import to_bytes, to_text
@@ -15,11 +15,12 @@ from dockagent.steps.identify import CHAIN_LIMIT
 from dockagent.steps.listing import list_card, read_file
 from dockagent.steps.pull import fingerprint_of
 from dockagent.steps.world import World
+from dockagent.transports import FileFact as ListedFile
 from dockagent.transports import Footage
 
 MANIFEST_LIMIT = 32 << 20
 MOST_FILES = 30_000  # an inventory is one record of the ledger: a hostile card must not be able to burst it
-MOST_PATH_BYTES = 4 << 20
+MOST_PATH_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,18 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
     footage = world.bays.footage(task.bay)
     profile = world.profile(task.profile)
     listed, trouble = list_card(footage)
-    taken, findings = _bounded([FileFact(to_text(fact.path), fact.size, fact.mtime_ms) for fact in listed])
+    taken, findings = _bounded([_fact(one) for one in listed])
     if trouble:
         findings.append(Finding(UNLISTED, f"part of the card cannot be listed: {trouble}; keep the camera", "warning"))
     stock = inventory.take(profile, taken)
-    reading, digest = _manifest(world, footage, profile, task)
+    try:
+        reading, digest = _manifest(world, footage, profile, task)
+    except Gone:
+        raise
+    except DockError as err:  # one bad sector there must not cost all the footage
+        reading, digest = None, ""
+        text = f"the camera's manifest cannot be read: {err}; its clips are taken as unsigned"
+        findings.append(Finding("manifest-unreadable", text, "warning"))
     findings += stock.findings
     if reading is not None:
         findings += reading.findings
@@ -64,10 +72,17 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
     )
 
 
+def _fact(listed: ListedFile) -> FileFact:
+    """With numbers that a record can hold, whatever the card claims."""
+    size = max(0, min(listed.size, strict_json.MAX_INT))
+    mtime_ms = max(-strict_json.MAX_INT, min(listed.mtime_ms, strict_json.MAX_INT))
+    return FileFact(to_text(listed.path), size, mtime_ms)
+
+
 def _bounded(files: Sequence[FileFact]) -> tuple[list[FileFact], list[Finding]]:
     room, taken = MOST_PATH_BYTES, []
     for file in files[:MOST_FILES]:
-        room -= len(file.path)
+        room -= len(file.path.encode())
         if room < 0:
             break
         taken.append(file)

@@ -21,7 +21,8 @@ def tidy(disk: Disk, state: State) -> list[str]:
 
 
 def _left_over(disk: Disk, state: State) -> Iterator[str]:
-    yield from (path for path in _files(disk, "spool") if path.endswith(".tmp"))
+    for folder in ("keys", "ledger", "quarantine", "spool"):
+        yield from (path for path in _files(disk, folder) if path.endswith(".tmp"))
     for name in disk.names("spool"):
         clip = state.clips.get(name)
         here = clip is not None and clip.phase is not ClipPhase.DONE

@@ -1,25 +1,34 @@
 """Upload: previews first, then manifest and record, then the master. Every put may be repeated.
 
 A key that holds other bytes is never overwritten. For a master that is an alarm. For a record or a preview it means
-that another dock delivered the same clip before: ours goes beside it under the dock's own name.
+that another dock delivered the same clip before: our record goes beside it under a name of its own.
+
+What the spool no longer holds as it was is found here at the latest. A damaged master is kept aside, and the clip is
+pulled again from its camera; a damaged record is signed again; a damaged preview is left out.
 """
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from dockagent.core import events as ev
 from dockagent.core import plan
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Receipt, Thing
+from dockagent.durable import Reader
 from dockagent.errors import DockError, Permanent, Retryable
 from dockagent.steps.world import World
 from dockagent.stores import Conflict, Source, Stored
 
+PIECE = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Which clip to send, from which spool folder to which place in the store."""
+    """Which clip to send, from which spool folder to which place in the store. ``unread`` collects what the spool's
+    own disk had against it, which is not the store's fault."""
 
     clip: str
     folder: str
@@ -28,22 +37,27 @@ class Task:
     preview: tuple[Thing, ...]
     record_sha256: str
     manifest_sha256: str
+    unread: list[OSError] = field(default_factory=list)
+
+
+class _RecordDamaged(Permanent):
+    """The clip record in the spool is not the one that was signed."""
 
 
 def send_preview(world: World, task: Task) -> tuple[ev.Event, ...]:
-    """Put the previews. One that another dock put there before is left, and said."""
+    """Put the previews. One that another dock put there before, or that the spool lost, is left out, and said."""
     receipts, findings = [], []
-    try:
-        for thing in task.preview:
-            try:
-                receipts.append(
-                    _put(world, task, thing, f"{task.folder}/preview/{thing.name}", f"preview/{thing.name}")
-                )
-            except Conflict:
-                text = f"the store holds another preview/{thing.name} of this clip already; that one stays"
-                findings.append(Finding("preview", text, "notice"))
-    except DockError as err:
-        return (_failed(task, "send-preview", err),)
+    for thing in task.preview:
+        try:
+            receipts.append(_put(world, task, thing, f"{task.folder}/preview/{thing.name}", f"preview/{thing.name}"))
+        except Conflict:
+            text = f"the store holds another preview/{thing.name} of this clip already; that one stays"
+            findings.append(Finding("preview", text, "notice"))
+        except (DockError, OSError) as err:
+            if isinstance(err, Retryable) and not task.unread:
+                return (_failed(task, "send-preview", err),)
+            findings.append(Finding("preview", f"preview/{thing.name} is not delivered: {err}", "warning"))
+            task.unread.clear()
     return (ev.Transferred(task.clip, tuple(receipts), tuple(findings)),)
 
 
@@ -51,15 +65,22 @@ def send_master(world: World, task: Task) -> tuple[ev.Event, ...]:
     """Put what speaks for the master, then the master; its receipt is the proof that the clip is delivered."""
     try:
         others = tuple(_put_witnesses(world, task))
-        receipt = _put(world, task, task.master, f"{task.folder}/master", "master")
+        return (ev.Delivered(task.clip, _put_master(world, task), others),)
+    except _RecordDamaged as err:
+        return (ev.ClipFailed(task.clip, "send-master", str(err), retry=True, link=False, record=True),)
+    except (DockError, OSError) as err:
+        damage = _damage(world, task) if task.unread or not isinstance(err, Retryable | Conflict) else ""
+        if not damage:
+            return (_failed(task, "send-master", err),)
+        return (ev.ClipFailed(task.clip, "send-master", damage, retry=True, link=False, lost=True),)
+
+
+def _put_master(world: World, task: Task) -> Receipt:
+    try:
+        return _put(world, task, task.master, f"{task.folder}/master", "master")
     except Conflict as err:
-        alarm = Permanent(
-            f"ALARM: the store holds other bytes as the master of this clip: {err}", "find out who wrote them"
-        )
-        return (_failed(task, "send-master", alarm),)
-    except DockError as err:
-        return (_failed(task, "send-master", err),)
-    return (ev.Delivered(task.clip, receipt, others),)
+        what = f"ALARM: the store holds other bytes as the master of this clip: {err}"
+        raise Conflict(what, "find out who wrote them") from err
 
 
 def _put_witnesses(world: World, task: Task) -> Iterator[Receipt]:
@@ -70,16 +91,21 @@ def _put_witnesses(world: World, task: Task) -> Iterator[Receipt]:
         ):
             if world.disk.size(path) is not None:
                 yield _put_small(world, task, path, name, f"{name}.{task.manifest_sha256[:8]}")
-    yield _put_small(world, task, f"{task.folder}/record.json", "record.json", f"record.json.{world.keys.key_id[:8]}")
+    path = f"{task.folder}/record.json"
+    if world.disk.size(path) is None or thing_of("record.json", world.disk.read(path)).sha256 != task.record_sha256:
+        raise _RecordDamaged("the clip record in the spool is gone or altered", "it is signed again")
+    yield _put_small(world, task, path, "record.json", f"record.json.{world.keys.key_id[:8]}")
 
 
 def _put_small(world: World, task: Task, path: str, name: str, otherwise: str) -> Receipt:
-    data = world.disk.read(path)
-    thing = thing_of(name, data)
-    try:
-        return _put(world, task, thing, path, name)
-    except Conflict:
-        return _put(world, task, thing, path, otherwise)
+    """Put a small object under ``name``; where that is taken by other bytes, under a name that says whose it is."""
+    thing = thing_of(name, world.disk.read(path))
+    for tried in (name, otherwise):
+        try:
+            return _put(world, task, thing, path, tried)
+        except Conflict:
+            continue
+    return _put(world, task, thing, path, f"{otherwise}.{thing.sha256[:8]}")
 
 
 def thing_of(name: str, data: bytes) -> Thing:
@@ -88,7 +114,6 @@ def thing_of(name: str, data: bytes) -> Thing:
 
 
 def _put(world: World, task: Task, thing: Thing, path: str, name: str) -> Receipt:
-    source = Source(thing.bytes, thing.sha256, lambda: world.disk.reader(path))
     sent = 0
 
     def progress(more: int) -> None:
@@ -96,7 +121,60 @@ def _put(world: World, task: Task, thing: Thing, path: str, name: str) -> Receip
         sent += more
         world.progress.moved("upload", task.clip, sent, thing.bytes)
 
+    source = Source(thing.bytes, thing.sha256, lambda: _open(world, task, path))
     return receipt_of(world.store.url, world.store.put(f"{task.prefix}/{name}", source, progress))
+
+
+def _open(world: World, task: Task, path: str) -> Reader:
+    try:
+        return _Watched(world.disk.reader(path), task.unread)
+    except OSError as err:
+        task.unread.append(err)
+        raise
+
+
+class _Watched:
+    """A reader of the spool that notes when the spool's disk fails."""
+
+    def __init__(self, reader: Reader, unread: list[OSError]) -> None:
+        self._reader, self._unread = reader, unread
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._reader.read(size)
+        except OSError as err:
+            self._unread.append(err)
+            raise
+
+    def seek(self, offset: int, /) -> int:
+        return self._reader.seek(offset)
+
+    def __enter__(self) -> Self:
+        self._reader.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        self._reader.__exit__(kind, err, tb)
+
+
+def _damage(world: World, task: Task) -> str:
+    """What is wrong with the master in the spool, or "". A master that is not what was pulled is kept aside: it tells
+    what happened, and may be all that is left."""
+    path = f"{task.folder}/master"
+    if world.disk.size(path) is None:
+        return "the dock's copy of this clip is gone; it is pulled again when its camera is in the dock"
+    digest = hashlib.sha256()
+    try:
+        with world.disk.reader(path, cold=True) as reader:
+            while data := reader.read(PIECE):
+                digest.update(data)
+    except OSError:
+        return ""  # it cannot be read now; whether it is damaged nobody knows
+    if digest.hexdigest() == task.master.sha256:
+        return ""
+    aside = f"quarantine/{task.clip}.damaged/master"
+    world.disk.commit(path, aside)
+    return f"the dock's copy of this clip was altered at rest; it is kept as {aside}, and the clip is pulled again"
 
 
 def receipt_of(store: str, stored: Stored) -> Receipt:
@@ -104,6 +182,6 @@ def receipt_of(store: str, stored: Stored) -> Receipt:
     return Receipt(store, stored.key, stored.size, stored.sha256, stored.proof, stored.version, stored.etag)
 
 
-def _failed(task: Task, step: str, err: DockError) -> ev.ClipFailed:
-    retry = isinstance(err, Retryable)
-    return ev.ClipFailed(task.clip, step, str(err), retry=retry, link=retry)
+def _failed(task: Task, step: str, err: DockError | OSError) -> ev.ClipFailed:
+    retry = isinstance(err, Retryable | OSError)
+    return ev.ClipFailed(task.clip, step, str(err), retry=retry, link=retry and not task.unread)

@@ -4,7 +4,6 @@ and every wait ends. Modem lines are neither read nor set: many adapters, and ev
 """
 
 import base64
-import binascii
 import errno
 import secrets
 import termios
@@ -95,7 +94,7 @@ class ReferenceConsole:
         answer = self._ask("PROVE", nonce.hex().encode).answer
         try:
             return base64.b64decode(_value(answer.values, "sig", "PROVE"), validate=True)
-        except binascii.Error as err:
+        except ValueError as err:  # binascii.Error, and what text outside ASCII raises
             raise _nonsense("PROVE", f"a signature that is not base64 ({err})") from err
 
     def release(self, safe: bool, words: str) -> None:

@@ -38,7 +38,7 @@ from tests.core.story import (
 
 EVENTS: tuple[type[ev.Event], ...] = get_args(AnyEvent)
 GROUPS = {
-    "schema", "id", "index", "type", "who", "what", "when", "where", "why", "how", "outcome", "errors", "links",
+    "schema", "id", "index", "type", "who", "what", "item", "when", "where", "why", "how", "outcome", "errors", "links",
 }  # fmt: skip
 WHOLE = st.integers(-(2**53) + 1, 2**53 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -83,12 +83,14 @@ class MemoryDisk:
         return io.BytesIO(bytes(self._inode(path).data))
 
     def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
+        _inside(path)
         cut = self._point() if path not in self.files and not scratch else False
         inode = self.files.setdefault(path, Inode(scratch=scratch))
         self._after(cut)
         return _Appender(self, inode)
 
     def write(self, path: str, data: bytes, mode: int = 0o640) -> None:
+        _inside(path)
         self._check_room(len(data))
         cut = self._point()
         self.files[path] = self._whole(data)
@@ -101,6 +103,7 @@ class MemoryDisk:
 
     def commit(self, part: str, final: str) -> None:
         inode = self._inode(part)
+        _inside(final)
         cut = self._point()
         inode.scratch = False
         self.files[final] = inode
@@ -109,6 +112,7 @@ class MemoryDisk:
 
     def publish(self, part: str, final: str) -> None:
         inode = self._inode(part)
+        _inside(final)
         if final in self.files:
             self.remove(part)
             raise FileExistsError(final)
@@ -126,14 +130,18 @@ class MemoryDisk:
         self._after(cut)
 
     def remove(self, path: str) -> None:
+        _inside(path)
         if path in self.files:
             self.removed[path] = self.files.pop(path)
 
     def size(self, path: str) -> int | None:
+        _inside(path)
         inode = self.files.get(path)
         return len(inode.data) if inode else None
 
     def names(self, path: str) -> list[str]:
+        if path:
+            _inside(path)
         start = f"{path}/" if path else ""
         return sorted({name[len(start) :].split("/")[0] for name in self.files if name.startswith(start)})
 
@@ -146,6 +154,7 @@ class MemoryDisk:
         return inode
 
     def _inode(self, path: str) -> Inode:
+        _inside(path)
         if path not in self.files:
             raise FileNotFoundError(path)
         return self.files[path]
@@ -153,6 +162,11 @@ class MemoryDisk:
     def _check_room(self, more: int) -> None:
         if more > self.free():
             raise DiskFull("the disk is full", "simulated")
+
+
+def _inside(path: str) -> None:
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError(f"not a path inside the disk: {path!r}")
 
 
 class _Appender:

@@ -221,7 +221,6 @@ def test_a_conflict_over_a_record_is_not_called_one_over_the_master() -> None:
 @pytest.mark.parametrize(
     ("send", "at", "step"),
     [
-        (send_preview, "preview/storyboard.vtt", "send-preview"),
         (send_master, "manifest.dsse.json", "send-master"),
         (send_master, "record.json", "send-master"),
         (send_master, "master", "send-master"),
@@ -239,6 +238,19 @@ def test_a_stores_error_becomes_the_clips_with_its_kind(
     assert store.objects[f"{PREFIX}/{at}"] == WHOLE[f"{PREFIX}/{at}"]
 
 
+def test_a_store_that_is_away_keeps_a_preview_waiting() -> None:
+    event = failed(send_preview(world(Watched(Retryable("away"), "preview/storyboard.vtt")), task()))
+    assert (event.step, event.reason, event.retry, event.link) == ("send-preview", "away", True, True)
+
+
+@pytest.mark.parametrize("error", [Permanent("the store rejects this"), Refused("against the rules")])
+def test_a_preview_that_is_refused_for_good_does_not_stop_the_master(error: DockError) -> None:
+    """Evidence before comfort."""
+    (event,) = send_preview(world(Watched(error, "preview/storyboard.vtt")), task())
+    assert isinstance(event, ev.Transferred)
+    assert [str(error) in finding.text for finding in event.findings] == [True]
+
+
 def test_a_master_is_never_sent_before_what_speaks_for_it() -> None:
     store = Watched(Retryable("away"), "record.json")
     failed(send_master(world(store), task()))
@@ -253,9 +265,10 @@ def test_a_rotten_spool_copy_is_never_stored(tmp_path: Path, rot: bytes) -> None
     place, disk = RealDisk(tmp_path / "store"), spool(MemoryDisk(Random(1)))
     disk.write("spool/4f/master", rot)
     event = failed(send_master(world(DirectoryStore(place, "file:///store"), disk), task()))
-    assert (event.retry, event.link) == (False, False)
-    assert "refusing to store" in event.reason
+    assert (event.retry, event.link, event.lost) == (True, False, True)
+    assert "altered at rest" in event.reason
     assert f"{PREFIX}/master" not in tree(place)
+    assert disk.read("quarantine/4f.damaged/master") == rot
 
 
 class Scratched(MemoryDisk):
