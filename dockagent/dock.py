@@ -16,6 +16,7 @@ from dockagent.core.model import Session, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.narrate import tell
 from dockagent.core.orders import Limits, Order, orders
+from dockagent.core.paths import to_text
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 from dockagent.ledger.log import Ledger
@@ -27,6 +28,7 @@ from dockagent.workers import Done, Task
 log = logging.getLogger(__name__)
 
 MOST_RECORD = 64 << 20  # bytes; the ledger takes half as much again, for the envelope
+GATHER_S = 0.002
 CHECKPOINT_EVERY = 256  # records; also whenever there is nothing else to do
 
 
@@ -100,8 +102,8 @@ class Dock:
         messages: list[Message] = []
         try:
             messages.append(self.inbox.get(timeout=timeout_s) if timeout_s else self.inbox.get_nowait())
-            while True:
-                messages.append(self.inbox.get_nowait())
+            while True:  # what comes just after shares one sync with it
+                messages.append(self.inbox.get(timeout=GATHER_S) if timeout_s else self.inbox.get_nowait())
         except queue.Empty:
             return messages
 
@@ -167,7 +169,8 @@ class Dock:
         for one in (sighting, self._lines.pop(bay, None)):
             if one is not None:
                 self._world.bays.came(bay, one.kind, one.address, one.facts)
-        self._record([self._attached(bay, sighting.port, sighting.kind, sighting.address, sighting.facts)])
+        address = to_text(sighting.address.encode("utf-8", "surrogateescape"))
+        self._record([self._attached(bay, sighting.port, sighting.kind, address, sighting.facts)])
 
     def _card_changed(self, bay: str) -> None:
         session = self.state.sessions.get(bay)

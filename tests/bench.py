@@ -81,7 +81,16 @@ def by_hand(card: Path, to: Path) -> None:
 
 def by_agent(card: Path, to: Path) -> None:
     """The same work by dockagent, with the proofs that it makes besides."""
-    command = [AGENT, "ingest", card, "--home", to / "home", "--store", f"file://{to / 'store'}", "--json"]
+    command = [
+        str(AGENT),
+        "ingest",
+        str(card),
+        "--home",
+        str(to / "home"),
+        "--store",
+        f"file://{to / 'store'}",
+        "--json",
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode not in (0, 3):  # 3: random bytes have no preview, which is a finding
         raise SystemExit(f"dockagent failed: {done.stderr}")

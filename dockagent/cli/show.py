@@ -31,7 +31,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.clip} is too short to tell clips apart", f"give at least {SHORTEST} digits")
     clip, timeline = _find(args)
     row = summary.clip_row(clip)
-    row["reasons"] = dict(clip.verdicts.reasons) if clip.verdicts else {}
     row["preview"] = [thing.name for thing in clip.preview]
     row["findings"] = [summary.finding_row(one) for one in clip.findings]
     row["receipt"] = msgspec.to_builtins(clip.receipt)

@@ -121,7 +121,7 @@ class Acquired(Event, frozen=True, tag="acquire"):
 
 
 class AcquireFailed(Event, frozen=True, tag="acquire.failed"):
-    """``kind``: read, gone, changed, spool-full or path."""
+    """``kind``: read (the card's medium), gone (the camera), vanished (the file), changed, spool or spool-full."""
 
     session: str
     item: str
@@ -136,6 +136,14 @@ class Verified(Event, frozen=True, tag="verify"):
     """What the camera's manifest proves about a clip."""
 
     clip_id: str
+    verdicts: Verdicts
+
+
+class PathVerified(Event, frozen=True, tag="verify.path"):
+    """What the manifest proves about a file whose bytes are those of a clip that the dock has under another path."""
+
+    clip_id: str
+    path: str
     verdicts: Verdicts
 
 
@@ -212,9 +220,11 @@ class Released(Event, frozen=True, tag="camera.release"):
 
 
 class CameraChanged(Event, frozen=True, tag="camera.changed"):
-    """Files came or went on a card that had been listed: it is listed again."""
+    """Files came or went on a card that had been listed: it is listed again. ``again``: found just before its release,
+    which happens only so often."""
 
     session: str
+    again: bool = False
 
 
 class CameraDetached(Event, frozen=True, tag="camera.detach"):
@@ -238,6 +248,7 @@ AnyEvent = (
     | Acquired
     | AcquireFailed
     | Verified
+    | PathVerified
     | Previewed
     | Admitted
     | Quarantined

@@ -169,6 +169,7 @@ class Clip:
     manifest_sha256: str = ""
     phase: ClipPhase = ClipPhase.ACQUIRED
     verdicts: Verdicts | None = None
+    other_verdicts: dict[str, Verdicts] = field(default_factory=dict)  # under its other paths
     quarantine: str = ""
     prefix: str = ""
     record_sha256: str = ""
@@ -190,7 +191,8 @@ class State:
     """All that the dock believes: the sum of the ledger's events.
 
     ``queues`` holds, for each phase, the ids of the clips in it, in the order in which they came to it; ``known`` maps
-    a camera and an item id (path and size on it) to the clips acquired under it; ``manifests`` maps a camera to the
+    a camera and an item id (path and size on it) to the clips acquired under it, each with the file's time then;
+    ``to_judge`` holds further paths of known clips that are not judged yet; ``manifests`` maps a camera to the
     highest manifest sequence seen; ``readings`` holds, by digest, the manifests that clips still wait to be judged by.
     """
 
@@ -199,8 +201,9 @@ class State:
     sessions: dict[str, Session] = field(default_factory=dict)
     clips: dict[str, Clip] = field(default_factory=dict)
     queues: dict[ClipPhase, dict[str, None]] = field(default_factory=lambda: {phase: {} for phase in ClipPhase})
-    known: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    known: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     manifests: dict[str, int] = field(default_factory=dict)
+    to_judge: dict[tuple[str, str], str] = field(default_factory=dict)  # (clip id, path) to a manifest's digest
     readings: dict[str, Reading] = field(default_factory=dict)
     uplink: Uplink = field(default_factory=Uplink)
     spool: Trouble = field(default_factory=Trouble)

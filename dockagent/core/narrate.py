@@ -44,13 +44,14 @@ def _inventory(event: ev.InventoryTaken, state: State) -> str:
     )
 
 
-def _verified(event: ev.Verified, state: State) -> str:
+def _verified(event: ev.Verified | ev.PathVerified, state: State) -> str:
     says = event.verdicts
     words = (
         f"intact {says.intact}, signature {says.signature}, signer {says.signer}, "
         f"time {says.time}, complete {says.complete}"
     )
-    return f"{_path(event, state)}: {words}"
+    path = event.path if isinstance(event, ev.PathVerified) else _path(event, state)
+    return f"{path}: {words}"
 
 
 def _acquired(event: ev.Acquired, state: State) -> str:
@@ -83,6 +84,7 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.Acquired: _acquired,
     ev.AcquireFailed: lambda event, state: f"{event.path}: {event.reason}{_again(event)}",
     ev.Verified: _verified,
+    ev.PathVerified: _verified,
     ev.Previewed: lambda event, state: (
         f"{_path(event, state)}: {', '.join(thing.name for thing in event.things) or 'nothing'}, "
         f"{len(event.findings)} findings"

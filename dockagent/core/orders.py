@@ -6,7 +6,7 @@ Every order may be carried out twice. An order names what it is about, never how
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from dockagent.core.model import ClipPhase, Session, SessionPhase, State
+from dockagent.core.model import RELISTS, ClipPhase, Session, SessionPhase, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Release(BayOrder):
 
     safe: bool
     words: str
+    recheck: bool  # list the card once more first: it may still be written to
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ class ClipOrder(Order):
 
 class Verify(ClipOrder):
     """Judge a clip by its camera's manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyPath(ClipOrder):
+    """Judge a known clip under another of its paths, by the manifest with the digest ``manifest``."""
+
+    path: str
+    manifest: str
 
 
 class MakePreview(ClipOrder):
@@ -161,11 +170,12 @@ def _release(session: Session, lane: str) -> Order:
     failed = session.failed
     if failed:
         words = f"{len(failed)} of {len(session.items)} files could not be read; keep the camera"
-        return Release(lane, session.id, session.bay, False, words)
+        return Release(lane, session.id, session.bay, False, words, False)
     if session.unlisted:
         words = "there is more on the card than could be listed; keep the camera"
-        return Release(lane, session.id, session.bay, False, words)
-    return Release(lane, session.id, session.bay, True, f"all {len(session.items)} files delivered")
+        return Release(lane, session.id, session.bay, False, words, False)
+    words = f"all {len(session.items)} files delivered"
+    return Release(lane, session.id, session.bay, True, words, session.relists < RELISTS)
 
 
 def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -> Iterator[Order]:
@@ -177,6 +187,10 @@ def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Lim
     }
     if not state.uplink.trouble.due(now_ms):
         free["uplink"] = []
+    for (clip_id, path), digest in state.to_judge.items():
+        if free["desk"] and clip_id not in at_work:
+            yield VerifyPath(free["desk"].pop(0), clip_id, path, digest)
+            at_work.add(clip_id)
     for phase, kind, lane in _CLIP_WORK:
         for clip_id in _due(state, phase, now_ms, at_work, len(free[lane])):
             yield kind(free[lane].pop(0), clip_id)
@@ -202,7 +216,10 @@ def card_is_done(state: State, bay: str, tries: int) -> bool:
         return session.trouble.attempts >= tries
     if session.phase is SessionPhase.LISTED and not session.to_pull and not session.undelivered:
         return False  # only its release is left
-    if session.phase is SessionPhase.LISTED and session.to_pull and state.spool.attempts < tries:
+    held_up = max(state.spool.attempts, session.trouble.attempts) >= tries
+    if session.phase is SessionPhase.LISTED and session.to_pull and not held_up:
+        return False
+    if state.to_judge:
         return False
     return _stuck(state, tries)
 

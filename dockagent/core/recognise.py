@@ -78,7 +78,8 @@ def nearest_miss(matches: Sequence[Match]) -> str:
         impostor = next((line for line in one.missing if line.startswith(_IMPOSTOR)), "")
         if impostor:
             return f"{one.profile} says that it {impostor}"
-    return f"{matches[0].profile} {matches[0].missing[0]}" if matches else "there are no profiles"
+    nearest = max(matches, key=lambda one: (len(one.why), -one.priority), default=None)
+    return f"{nearest.profile} {nearest.missing[0]}" if nearest else "there are no profiles"
 
 
 class _Tree:

@@ -1,14 +1,16 @@
-"""The two state tables, and :func:`advance`, which is the only thing that changes a :class:`State`.
+"""The session table, and :func:`advance`, which is the only thing that changes a :class:`State`.
 
 ``advance`` refuses before it changes anything, so an event that was refused has left no trace. Recording comes
-between: the dock records an event, then believes it; if the record cannot be made the dock stops and replays.
+between: the dock records an event, then believes it; if the record cannot be made the dock stops and replays. The
+other table, of clips, is in ``clip_table.py``.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+from dockagent.core import clip_table, plan
 from dockagent.core import events as ev
-from dockagent.core import plan
+from dockagent.core.clip_table import try_again
 from dockagent.core.inventory import Finding
 from dockagent.core.model import RELISTS, UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State, Trouble
 from dockagent.errors import Refused
@@ -29,16 +31,6 @@ SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
     ev.CameraDetached: frozenset(S),  # -> over
 }
 
-# From which phase each event takes a clip. Where it leads depends on the clip: see the functions below.
-CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
-    ev.Verified: C.ACQUIRED,
-    ev.Previewed: C.VERIFIED,
-    ev.Admitted: C.PREVIEWED,
-    ev.Quarantined: C.PREVIEWED,
-    ev.Transferred: C.ADMITTED,
-    ev.Delivered: C.SHOWN,
-    ev.Disposed: C.DELIVERED,
-}
 
 ITEM_TRIES = 5
 CLOCK_TRIES = 3
@@ -47,7 +39,7 @@ CLOCK_TRIES = 3
 def advance(state: State, event: ev.Event, at_ms: int) -> None:
     """Take one event into ``state``; ``at_ms`` is the time of its record. Raises Refused for an impossible one."""
     _check_session_table(state, event)
-    _check_clip_table(state, event)
+    clip_table.check(state, event)
     _EFFECTS[type(event)](state, event, at_ms)
 
 
@@ -71,32 +63,6 @@ def _check_item(state: State, session: Session, event: ev.Acquired | ev.AcquireF
     clip = state.clips.get(event.clip_id) if isinstance(event, ev.Acquired) else None
     if clip is not None and isinstance(event, ev.Acquired) and (clip.sha256, clip.bytes) != (event.sha256, event.bytes):
         raise Refused(f"clip {clip.id} is known with other bytes")
-
-
-def _check_clip_table(state: State, event: Any) -> None:
-    if isinstance(event, ev.ClipFailed) and event.clip_id not in state.clips:
-        raise Refused(f"trouble with clip {event.clip_id}, which nobody knows")
-    phase = CLIP_TABLE.get(type(event))
-    if phase is None:
-        return
-    clip = state.clips.get(event.clip_id)
-    if clip is None or clip.phase is not phase:
-        found = clip.phase if clip else "unknown"
-        raise Refused(f"event {type(event).__name__} cannot happen to clip {event.clip_id}, which is {found}")
-    if isinstance(event, ev.Delivered) and (event.receipt.sha256, event.receipt.bytes) != (clip.sha256, clip.bytes):
-        raise Refused(f"the store's receipt for clip {clip.id} names other bytes than those read from the camera")
-    if isinstance(event, ev.Admitted | ev.Quarantined) and isinstance(event, ev.Quarantined) != bool(clip.quarantine):
-        raise Refused(f"clip {clip.id} was judged one way and is admitted the other")
-
-
-def _move(state: State, clip: Clip, phase: ClipPhase) -> None:
-    state.queues[clip.phase].pop(clip.id, None)
-    state.queues[phase][clip.id] = None
-    clip.phase = phase
-    clip.trouble = Trouble()
-    if phase not in UNDELIVERED:
-        for session in state.sessions.values():
-            session.undelivered.discard(clip.id)
 
 
 def _dock_started(state: State, event: ev.DockStarted, at_ms: int) -> None:
@@ -183,6 +149,7 @@ def _forget_readings(state: State) -> None:
     """Keep the manifests of cameras that are here, and of clips that nobody has judged yet."""
     needed = {session.manifest_sha256 for session in state.sessions.values()}
     needed |= {state.clips[clip_id].manifest_sha256 for clip_id in state.queues[C.ACQUIRED]}
+    needed |= set(state.to_judge.values())
     state.readings = {digest: reading for digest, reading in state.readings.items() if digest in needed}
 
 
@@ -196,7 +163,7 @@ def _session_failed(state: State, event: ev.SessionFailed, at_ms: int) -> None:
         session.identity_findings.append(Finding("clock", event.reason, "warning"))
         session.trouble = Trouble()
         return
-    _try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=30_000)
+    try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=30_000)
     if not event.retry:
         session.phase = S.REFUSED
 
@@ -209,18 +176,27 @@ def _acquired(state: State, event: ev.Acquired, at_ms: int) -> None:
     session.pulled_bytes += event.bytes
     session.trouble = Trouble()
     state.spool = Trouble()
-    ids = state.known.setdefault(_camera_id(session), {}).setdefault(event.item, [])
-    if event.clip_id not in ids:
-        ids.append(event.clip_id)
+    ids = state.known.setdefault(_camera_id(session), {}).setdefault(event.item, {})
+    ids[event.clip_id] = item.entry.mtime_ms
     clip = state.clips.get(event.clip_id)
     if clip is None:
         clip = _new_clip(session, item, event, at_ms)
         state.clips[clip.id] = clip
         state.queues[clip.phase][clip.id] = None
-    elif event.path != clip.path and event.path not in clip.aliases:
-        clip.aliases.append(event.path)
+    elif event.path != clip.path:
+        _another_path(state, session, clip, item)
     if clip.phase in UNDELIVERED:
         session.undelivered.add(clip.id)
+
+
+def _another_path(state: State, session: Session, clip: Clip, item: Item) -> None:
+    """The same bytes under another name: one clip, but what the camera signed was names, so each is judged."""
+    path = item.entry.path
+    if path not in clip.aliases:
+        clip.aliases.append(path)
+    state.to_judge[clip.id, path] = session.manifest_sha256
+    if item.entry.role == "footage" and clip.phase is C.ACQUIRED:
+        clip.role = "footage"
 
 
 def _new_clip(session: Session, item: Item, event: ev.Acquired, at_ms: int) -> Clip:
@@ -247,11 +223,11 @@ def _acquire_failed(state: State, event: ev.AcquireFailed, at_ms: int) -> None:
     session = _session(state, event.session)
     item = session.items[event.item]
     if event.kind == "spool-full":
-        _try_again(state.spool, event.reason, at_ms, "spool", first_ms=5000, longest_ms=30_000)
+        try_again(state.spool, event.reason, at_ms, "spool", first_ms=5000, longest_ms=30_000)
         return
     if event.kind == "gone":  # ask the next file only when it may be back
-        _try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=5000)
-    _try_again(item.trouble, event.reason, at_ms, event.item, longest_ms=30_000)
+        try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=5000)
+    try_again(item.trouble, event.reason, at_ms, event.item, longest_ms=30_000)
     if event.kind == "changed" and session.relists < RELISTS:
         session.relists += 1
         session.phase = S.IDENTIFIED
@@ -263,85 +239,6 @@ def _acquire_failed(state: State, event: ev.AcquireFailed, at_ms: int) -> None:
         item.trouble.final = True
 
 
-def _verified(state: State, event: ev.Verified, at_ms: int) -> None:
-    clip = state.clips[event.clip_id]
-    clip.verdicts, clip.quarantine = event.verdicts, event.verdicts.quarantine_reason
-    _move(state, clip, C.VERIFIED if wants_preview(clip) else C.PREVIEWED)
-
-
-def wants_preview(clip: Clip) -> bool:
-    """Footage has previews made; so has a camera's own proxy whose clip is not there. Other files are what they are."""
-    return clip.bytes > 0 and (clip.role == "footage" or (clip.role == "proxy" and not clip.belongs_to))
-
-
-def _previewed(state: State, event: ev.Previewed, at_ms: int) -> None:
-    clip = state.clips[event.clip_id]
-    clip.preview = event.things
-    clip.findings.extend(event.findings)
-    _move(state, clip, C.PREVIEWED)
-
-
-def _admitted(state: State, event: ev.Admitted | ev.Quarantined, at_ms: int) -> None:
-    clip = state.clips[event.clip_id]
-    clip.prefix, clip.record_sha256 = event.prefix, event.record_sha256
-    _move(state, clip, C.ADMITTED if clip.preview else C.SHOWN)
-
-
-def _transferred(state: State, event: ev.Transferred, at_ms: int) -> None:
-    clip = state.clips[event.clip_id]
-    clip.findings.extend(event.findings)
-    state.uplink.trouble = Trouble()
-    _move(state, clip, C.SHOWN)
-
-
-def _delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
-    clip = state.clips[event.clip_id]
-    clip.receipt = event.receipt
-    state.uplink.trouble = Trouble()
-    _move(state, clip, C.DONE if clip.quarantine else C.DELIVERED)
-
-
-def _clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
-    clip = state.clips[event.clip_id]
-    if event.step == "preview" and clip.phase is C.VERIFIED:
-        clip.findings.append(Finding("preview", event.reason, "warning"))
-        _move(state, clip, C.PREVIEWED)
-        return
-    if event.lost:
-        _forget_clip(state, clip)
-        return
-    if event.record:
-        _move(state, clip, C.PREVIEWED)
-        return
-    if event.link:
-        _try_again(state.uplink.trouble, event.reason, at_ms, "uplink")
-    _try_again(clip.trouble, event.reason, at_ms, clip.id)
-    clip.trouble.final = not event.retry
-    state.queues[clip.phase].pop(clip.id, None)
-    state.queues[clip.phase][clip.id] = None
-
-
-def _forget_clip(state: State, clip: Clip) -> None:
-    """The dock's copy is lost or altered, and the store has none: as if it had never been pulled. The camera, which is
-    never erased, gives it again, now or when it is docked again."""
-    del state.clips[clip.id]
-    state.queues[clip.phase].pop(clip.id, None)
-    for known in state.known.get(clip.camera, {}).values():
-        if clip.id in known:
-            known.remove(clip.id)
-    for session in state.sessions.values():
-        session.undelivered.discard(clip.id)
-        for item_id, item in session.items.items():
-            if item.clip_id == clip.id:
-                item.clip_id = ""
-                session.to_pull[item_id] = None
-
-
-def _disposed(state: State, event: ev.Disposed, at_ms: int) -> None:
-    _move(state, state.clips[event.clip_id], C.DONE)
-    state.spool = Trouble()
-
-
 def _released(state: State, event: ev.Released, at_ms: int) -> None:
     session = _session(state, event.session)
     session.phase, session.safe = S.RELEASED, event.safe
@@ -350,19 +247,12 @@ def _released(state: State, event: ev.Released, at_ms: int) -> None:
 
 def _changed(state: State, event: ev.CameraChanged, at_ms: int) -> None:
     session = _session(state, event.session)
-    session.phase, session.safe, session.relists = S.IDENTIFIED, False, 0
+    session.phase, session.safe = S.IDENTIFIED, False
+    session.relists = session.relists + 1 if event.again else 0
 
 
 def _detached(state: State, event: ev.CameraDetached, at_ms: int) -> None:
     del state.sessions[_session(state, event.session).bay]
-
-
-def _try_again(
-    trouble: Trouble, reason: str, at_ms: int, key: str, first_ms: int = 1000, longest_ms: int = 300_000
-) -> None:
-    trouble.reason = reason
-    trouble.attempts += 1
-    trouble.retry_ms = at_ms + plan.backoff_ms(trouble.attempts, key, first_ms, longest_ms)
 
 
 def _session(state: State, session_id: str) -> Session:
@@ -390,14 +280,15 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.SessionFailed: _session_failed,
     ev.Acquired: _acquired,
     ev.AcquireFailed: _acquire_failed,
-    ev.Verified: _verified,
-    ev.Previewed: _previewed,
-    ev.Admitted: _admitted,
-    ev.Quarantined: _admitted,
-    ev.Transferred: _transferred,
-    ev.Delivered: _delivered,
-    ev.ClipFailed: _clip_failed,
-    ev.Disposed: _disposed,
+    ev.Verified: clip_table.verified,
+    ev.PathVerified: clip_table.path_verified,
+    ev.Previewed: clip_table.previewed,
+    ev.Admitted: clip_table.admitted,
+    ev.Quarantined: clip_table.admitted,
+    ev.Transferred: clip_table.transferred,
+    ev.Delivered: clip_table.delivered,
+    ev.ClipFailed: clip_table.clip_failed,
+    ev.Disposed: clip_table.disposed,
     ev.Released: _released,
     ev.CameraChanged: _changed,
     ev.CameraDetached: _detached,

@@ -52,6 +52,7 @@ def clip_row(clip: Clip) -> dict[str, Any]:
         "clip_id": clip.id,
         "reason": clip_reason(clip),
         "verdicts": verdicts(clip.verdicts),
+        "reasons": dict(clip.verdicts.reasons) if clip.verdicts else {},
         "camera": clip.camera,
         "role": clip.role,
         "recording": clip.recording,
@@ -66,7 +67,7 @@ def item_row(item: Item, state: State) -> dict[str, Any]:
     """One file of a session's inventory, for a program: its clip's row, under the path that it has on this card."""
     entry = item.entry
     if item.clip_id:
-        return {**clip_row(state.clips[item.clip_id]), "path": entry.path, "belongs_to": entry.belongs_to}
+        return _row_under(state.clips[item.clip_id], item)
     return {
         "path": entry.path,
         "bytes": entry.bytes,
@@ -75,10 +76,31 @@ def item_row(item: Item, state: State) -> dict[str, Any]:
         "clip_id": "",
         "reason": item.trouble.reason or state.spool.reason or "waiting to be pulled",
         "verdicts": verdicts(None),
+        "reasons": {},
         "role": entry.role,
         "recording": entry.recording,
         "belongs_to": entry.belongs_to,
     }
+
+
+def _row_under(clip: Clip, item: Item) -> dict[str, Any]:
+    """A clip's row under one of its paths: roles, joins and verdicts belong to the path, not to the bytes."""
+    entry, found = item.entry, item_verdicts(clip, item)
+    return {
+        **clip_row(clip),
+        "path": entry.path,
+        "role": entry.role,
+        "recording": entry.recording,
+        "belongs_to": entry.belongs_to,
+        "other_paths": [path for path in (clip.path, *clip.aliases) if path != entry.path],
+        "verdicts": verdicts(found),
+        "reasons": dict(found.reasons) if found else {},
+    }
+
+
+def item_verdicts(clip: Clip, item: Item) -> Verdicts | None:
+    """What was judged about the file at this item's path."""
+    return clip.verdicts if item.entry.path == clip.path else clip.other_verdicts.get(item.entry.path)
 
 
 def finding_row(finding: Finding) -> dict[str, Any]:
@@ -94,7 +116,14 @@ def session_findings(session: Session, state: State) -> list[Finding]:
         if item.clip_id:
             clip = state.clips[item.clip_id]
             found += [msgspec.structs.replace(one, path=one.path or item.entry.path) for one in clip.findings]
+            found += _failed_verdicts(item_verdicts(clip, item), item.entry.path)
     return found
+
+
+def _failed_verdicts(found: Verdicts | None, path: str) -> list[Finding]:
+    """A verdict that is a plain no is a finding, whatever became of the clip."""
+    failed = [name for name in VERDICTS if found is not None and getattr(found, name) == "fail"]
+    return [Finding(f"{name}-fail", f"{path}: {found.reasons[name]}", "warning", path) for name in failed if found]
 
 
 def session_row(session: Session, state: State) -> dict[str, Any]:

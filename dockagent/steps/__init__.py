@@ -37,6 +37,7 @@ _NAMES: dict[type[od.Order], str] = {
     od.Pull: "pull",
     od.Release: "release",
     od.Verify: "verify",
+    od.VerifyPath: "verify",
     od.MakePreview: "preview",
     od.Admit: "admit",
     od.SendPreview: "send-preview",
@@ -51,6 +52,10 @@ def task(order: od.Order, state: State, world: World) -> Step:
         step = _bay_step(order, state, world)
     elif isinstance(order, od.ClipOrder):
         step = _clip_step(order, state.clips[order.clip], world)
+        if isinstance(order, od.VerifyPath):
+            step = partial(
+                verify.verify_path, _frozen(state.clips[order.clip]), order.path, state.readings.get(order.manifest)
+            )
         if isinstance(order, od.Verify):
             clip = _frozen(state.clips[order.clip])
             step = partial(verify.verify, clip, state.readings.get(clip.manifest_sha256))
@@ -114,7 +119,9 @@ def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
         return partial(pull.pull, world, job)
     if isinstance(order, od.Release):
         profile = session.profile if session.has_console else ""
-        return partial(release.release, world, order.session, order.bay, profile, order.safe, order.words)
+        expected = {item.entry.path: item.entry.bytes for item in session.items.values()} if order.safe else None
+        left_out = frozenset(one.path for one in session.skipped)
+        return partial(release.release, world, release.Task(order, profile, expected, left_out))
     raise TypeError(f"no step for {order}")
 
 
@@ -123,7 +130,7 @@ def _listing(session: Session, state: State) -> take_inventory.Task:
         raise Missing(f"session {session.id} has no identified camera")
     camera = session.camera.id
     known = {
-        item: tuple((clip, state.clips[clip].fingerprint) for clip in clips)
+        item: tuple((clip, state.clips[clip].fingerprint, mtime_ms) for clip, mtime_ms in clips.items())
         for item, clips in state.known.get(camera, {}).items()
     }
     last = state.manifests.get(camera)

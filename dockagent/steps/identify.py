@@ -48,7 +48,7 @@ _SILENT = _Answers({}, -1, False, False, ())
 def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.CardFacts:
     """What profiles are matched against: the listing, what the medium says of itself, and the heads of probe files."""
     files, _ = list_card(footage)
-    listing = tuple(to_text(fact.path) for fact in files)
+    listing = tuple(to_text(fact.path) for fact in files if not fact.special)
     heads = {}
     for path, most in recognise.wanted_files(profiles, listing).items():
         try:

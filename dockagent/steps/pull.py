@@ -50,7 +50,7 @@ def pull(world: World, task: Task) -> tuple[ev.Event, ...]:
     except DiskFull as err:
         return (_failed(world, task, "spool-full", str(err), retry=True),)
     except Gone as err:
-        return (_failed(world, task, "gone", str(err), retry=True),)
+        return (_gone(world, task, err),)
     except DockError as err:
         return (_failed(world, task, "read", str(err), retry=isinstance(err, Retryable)),)
     except OSError as err:
@@ -93,6 +93,21 @@ def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
         resumed_at=resumed_at,
         read_ms=int((world.clock.monotonic() - started) * 1000),
     )
+
+
+def _gone(world: World, task: Task, err: Gone) -> ev.AcquireFailed:
+    """The camera went away, or only this file did while the camera is still there."""
+    try:
+        footage = world.bays.footage(task.bay)
+        footage.facts()
+    except DockError:
+        return _failed(world, task, "gone", str(err), retry=True)
+    try:
+        with footage.open(to_bytes(task.entry.path)):
+            return _failed(world, task, "gone", str(err), retry=True)
+    except DockError:
+        reason = f"it is listed, but is not on the card any more: {err.what}"
+        return _failed(world, task, "vanished", reason, retry=False)
 
 
 def _failed(world: World, task: Task, kind: str, reason: str, *, retry: bool) -> ev.AcquireFailed:

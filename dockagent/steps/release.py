@@ -1,17 +1,43 @@
 """Release: say whether the camera may be taken; and free the spool of what the store has proved to hold."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from dockagent.core import events as ev
 from dockagent.core.model import Thing
+from dockagent.core.orders import Release
+from dockagent.core.paths import to_text
 from dockagent.errors import DockError
+from dockagent.steps.listing import list_card
 from dockagent.steps.world import World
 
 
-def release(world: World, session: str, bay: str, profile: str, safe: bool, words: str) -> tuple[ev.Event, ...]:
-    """Tell the camera's console. A camera that cannot be told is released all the same: the dock's screen says it.
+@dataclass(frozen=True, slots=True)
+class Task:
+    """``profile`` is empty for a camera without a console. ``expected``: path to bytes of all that was pulled, or None
+    for a camera that is not safe anyway; ``left_out``: the paths that are on the card and stay there."""
 
-    ``profile`` is empty for a camera that has no console.
-    """
-    return (ev.Released(session, safe, words, _tell(world, bay, profile, safe, words)),)
+    order: Release
+    profile: str
+    expected: Mapping[str, int] | None
+    left_out: frozenset[str]
+
+
+def release(world: World, task: Task) -> tuple[ev.Event, ...]:
+    """Look once more whether the card is still as it was listed, then tell the camera's console. A camera that cannot
+    be told is released all the same: the dock's screen says it."""
+    order, safe, words = task.order, task.order.safe, task.order.words
+    if task.expected is not None and _differs(world, task, task.expected):
+        if order.recheck:
+            return (ev.CameraChanged(order.session, again=True),)
+        safe, words = False, "files on the card are still being written; keep the camera"
+    return (ev.Released(order.session, safe, words, _tell(world, order.bay, task.profile, safe, words)),)
+
+
+def _differs(world: World, task: Task, expected: Mapping[str, int]) -> bool:
+    files, _ = list_card(world.bays.footage(task.order.bay))
+    now = {to_text(fact.path): fact.size for fact in files if not fact.special}
+    return any(expected.get(path) != size for path, size in now.items() if path not in task.left_out)
 
 
 def _tell(world: World, bay: str, profile: str, safe: bool, words: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dockagent.core import events as ev
 from dockagent.core import inventory, manifest, plan, strict_json
-from dockagent.core.inventory import Entry, FileFact, Finding
+from dockagent.core.inventory import Entry, FileFact, Finding, Skipped
 from dockagent.core.model import UNLISTED
 from dockagent.core.paths import to_bytes, to_text
 from dockagent.core.profile import Profile
@@ -20,20 +20,22 @@ from dockagent.transports import Footage
 
 MANIFEST_LIMIT = 32 << 20
 MOST_FILES = 30_000  # an inventory is one record of the ledger: a hostile card must not be able to burst it
+MOST_SPECIAL = 1000
+_DAY_MS, _QUARTER_MS, _FAT_STEP_MS = 26 * 3_600_000, 900_000, 2000
 MOST_PATH_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Whose card to list. ``known``: item id to (clip id, fingerprint) of what was pulled of this camera before;
-    ``last_sequence``: the highest manifest sequence seen of it, or None."""
+    """Whose card to list. ``known``: item id to (clip id, fingerprint, file time) of what was pulled of this
+    camera before; ``last_sequence``: the highest manifest sequence seen of it, or None."""
 
     session: str
     bay: str
     camera: str
     serial: str
     profile: str
-    known: Mapping[str, Sequence[tuple[str, str]]]
+    known: Mapping[str, Sequence[tuple[str, str, int]]]
     last_sequence: int | None
 
 
@@ -42,7 +44,7 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
     footage = world.bays.footage(task.bay)
     profile = world.profile(task.profile)
     listed, trouble = list_card(footage)
-    taken, findings = _bounded([_fact(one) for one in listed])
+    taken, findings = _bounded([_fact(one) for one in listed if not one.special])
     if trouble:
         findings.append(Finding(UNLISTED, f"part of the card cannot be listed: {trouble}; keep the camera", "warning"))
     stock = inventory.take(profile, taken)
@@ -57,13 +59,16 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
     findings += stock.findings
     if reading is not None:
         findings += reading.findings
+        if not world.camera_roots:
+            text = "this dock was given no maker's root (camera_roots in [trust]): it cannot tell who signed"
+            findings.append(Finding("no-camera-roots", text, "notice"))
         own = _own_files(profile, stock)
         findings += manifest.compare(reading, [file.path for file in taken if file.path not in own])
     return (
         ev.InventoryTaken(
             session=task.session,
             entries=stock.entries,
-            skipped=stock.skipped,
+            skipped=(*stock.skipped, *_special(listed)),
             findings=inventory.limited(findings),
             held=_held(footage, task, stock.entries),
             manifest=reading,
@@ -77,6 +82,12 @@ def _fact(listed: ListedFile) -> FileFact:
     size = max(0, min(listed.size, strict_json.MAX_INT))
     mtime_ms = max(-strict_json.MAX_INT, min(listed.mtime_ms, strict_json.MAX_INT))
     return FileFact(to_text(listed.path), size, mtime_ms)
+
+
+def _special(listed: Iterable[ListedFile]) -> list[Skipped]:
+    """What is not followed or opened, whatever it is called; no camera writes such."""
+    odd = [one for one in listed if one.special][:MOST_SPECIAL]
+    return [Skipped(to_text(one.path), "os-junk", f"a {one.special}, which is never opened") for one in odd]
 
 
 def _bounded(files: Sequence[FileFact]) -> tuple[list[FileFact], list[Finding]]:
@@ -132,7 +143,8 @@ def _manifest(world: World, footage: Footage, profile: Profile, task: Task) -> t
 
 
 def _held(footage: Footage, task: Task, entries: Iterable[Entry]) -> dict[str, str]:
-    """The items whose bytes the dock has: known by camera, path and size, and still the same at every probed place."""
+    """The items whose bytes the dock has: known by camera, path and size, still the same at every probed place, and
+    with the same file time."""
     held: dict[str, str] = {}
     for entry in entries:
         item = plan.item_id(task.camera, entry.path, entry.bytes)
@@ -147,7 +159,14 @@ def _held(footage: Footage, task: Task, entries: Iterable[Entry]) -> dict[str, s
             continue
         except DockError:
             continue  # it cannot be compared, so it is pulled, and the pull says what is wrong with it
-        same = [clip for clip, before in clips if before == now]
+        same = [clip for clip, before, mtime_ms in clips if before == now and _same_time(mtime_ms, entry.mtime_ms)]
         if same:
             held[item] = same[-1]
     return held
+
+
+def _same_time(before_ms: int, now_ms: int) -> bool:
+    """Whether two file times of one file agree. FAT keeps local time: it shifts by whole quarters of an hour when the
+    zone or daylight saving does, and then the file is still the same."""
+    apart = abs(before_ms - now_ms)
+    return apart <= _DAY_MS and min(apart % _QUARTER_MS, -apart % _QUARTER_MS) <= _FAT_STEP_MS

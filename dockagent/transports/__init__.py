@@ -16,11 +16,13 @@ class FileFact:
     """One file as the camera lists it. ``path``: raw bytes relative to the card's root, ``/`` between parts.
 
     ``size`` (bytes) and ``mtime_ms`` (milliseconds since 1970, as the file system says) are hints: cameras lie.
+    ``special``: what it is when it is no regular file (``link``, ``pipe``, ``socket``, ``device``), else empty.
     """
 
     path: bytes
     size: int
     mtime_ms: int
+    special: str = ""
 
 
 class FootageReader(Protocol):

@@ -22,6 +22,7 @@ from dockagent.transports.mountinfo import card_of, mount_of
 
 CHECK_EVERY = 4 << 20  # bytes read before we look again whether the card is still there
 LONGEST_PATH = 4095  # PATH_MAX less its NUL; a damaged card can nest folders without end
+_SPECIAL = {stat.S_IFLNK: "link", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 _HEX = re.compile(rb"\\x([0-9a-f]{2})")  # how udev writes a byte that a file name should not have
 _FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AWAY = {errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.ENOTCONN, errno.ENOMEDIUM}
@@ -174,6 +175,8 @@ class FolderFootage:
             yield path + b"/"
         elif stat.S_ISREG(facts.st_mode):
             yield FileFact(path, facts.st_size, facts.st_mtime_ns // 1_000_000)
+        else:
+            yield FileFact(path, 0, 0, _SPECIAL.get(stat.S_IFMT(facts.st_mode), "device"))
 
     def _open_regular(self, path: bytes, parts: tuple[bytes, ...]) -> int:
         """A descriptor for reading. O_PATH first: looking at a device node that way does not wake its driver."""

@@ -261,7 +261,7 @@ def _possible_in(state: State, session: Session) -> list[ev.Event]:
     if session.phase is S.ATTACHED:
         return [*always, identified(bay), identified(bay, console=True)]
     if session.phase is S.IDENTIFIED:
-        known = {one: ids[-1] for one, ids in state.known.get(CAMERA.id, {}).items()}
+        known = {one: list(ids)[-1] for one, ids in state.known.get(CAMERA.id, {}).items()}
         files = [entry(name, role="sidecar" if name.endswith("GPS") else "footage") for name in FILES]
         listing = inventory(bay, *files, manifest=reading(3), manifest_sha256="m1")
         return [*always, measured(bay), unset(bay), clock_set(bay), listing, inventory(bay, *files, held=known)]

@@ -18,6 +18,7 @@ from dockagent.core.model import (
 )
 from tests.core.story import (
     CAMERA,
+    NOW,
     SPRITE,
     Story,
     acquired,
@@ -189,7 +190,7 @@ def test_a_start_forgets_stays_and_troubles_and_keeps_clips() -> None:
     assert story.state.uplink.trouble == Trouble()
     clip.trouble = Trouble()
     assert one_clip(story) == clip
-    assert story.state.known == {CAMERA.id: {item(): ["c1"]}}
+    assert story.state.known == {CAMERA.id: {item(): {"c1": NOW}}}
 
 
 def test_a_start_forgets_that_the_spool_was_full() -> None:

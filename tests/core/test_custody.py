@@ -103,7 +103,7 @@ def test_an_event_comes_out_of_its_record_as_it_went_in(event: ev.Event, at: Ins
         "utc": rfc3339(at.utc_ms),
         "boot": at.boot_id,
         "mono_us": at.mono_us,
-        "clock": {"source": at.source, "uncertainty_ms": at.uncertainty_ms},
+        "clock": {"source": at.source, "offset_ms": at.offset_ms, "uncertainty_ms": at.uncertainty_ms},
     }
 
 

@@ -290,7 +290,7 @@ def test_the_same_bytes_under_another_name_are_one_clip() -> None:
     assert list(story.state.clips) == ["c1"]
     assert one_clip(story).path == "DCIM/a.MP4"
     assert one_clip(story).aliases == ["DCIM/copy.MP4"]
-    assert story.state.known[CAMERA.id] == {item("DCIM/a.MP4"): ["c1"], item("DCIM/copy.MP4"): ["c1"]}
+    assert story.state.known[CAMERA.id] == {item("DCIM/a.MP4"): {"c1": NOW}, item("DCIM/copy.MP4"): {"c1": NOW}}
 
 
 def test_other_bytes_under_a_known_clips_name_are_refused() -> None:

@@ -154,9 +154,13 @@ class _FullDisk(RealDisk):
 
     after = 0
 
-    def append(self, path: str) -> Appender:
+    def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
         self.after -= 1
-        return _FullAppender(super().append(path)) if self.after < 0 else super().append(path)
+        return (
+            _FullAppender(super().append(path, scratch=scratch, forget=forget))
+            if self.after < 0
+            else super().append(path, scratch=scratch, forget=forget)
+        )
 
 
 class _FullAppender:

@@ -63,7 +63,7 @@ def test_a_file_that_is_still_being_written_is_never_taken(disk: RealDisk, relis
 def test_a_file_that_is_not_there_any_more_is_gone(disk: RealDisk, tmp_path: Path) -> None:
     card = FolderFootage(tmp_path)
     try:
-        failed(pulled(disk, card, task_of(5)), "gone", retry=True)
+        failed(pulled(disk, card, task_of(5)), "vanished", retry=False)
     finally:
         card.close()
     assert tree(disk) == {}
@@ -83,7 +83,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_gone(disk: RealDisk, tmp_path:
 
     card = FolderFootage(tmp_path / "card")
     try:
-        failed(pulled(disk, card, task_of(9 * CHUNK), progress=Taken()), "gone", retry=True)
+        failed(pulled(disk, card, task_of(9 * CHUNK), progress=Taken()), "vanished", retry=False)
     finally:
         card.close()
 

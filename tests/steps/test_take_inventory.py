@@ -75,7 +75,7 @@ class Files:
         return
 
 
-def task(known: dict[str, tuple[tuple[str, str], ...]] | None = None, last: int | None = None) -> Task:
+def task(known: dict[str, tuple[tuple[str, str, int], ...]] | None = None, last: int | None = None) -> Task:
     return Task("s", "bay-1", PLATE.serial, PLATE.serial, "reference-signed", known or {}, last)
 
 
@@ -284,9 +284,9 @@ def test_a_number_that_no_record_can_hold_does_not_keep_the_other_files(size: in
 # ---- what the dock has already --------------------------------------------------------------------------------------
 
 
-def _known(path: bytes, data: bytes, *prints: str) -> dict[str, tuple[tuple[str, str], ...]]:
+def _known(path: bytes, data: bytes, *prints: str) -> dict[str, tuple[tuple[str, str, int], ...]]:
     item = plan.item_id(PLATE.serial, path.decode(), len(data))
-    return {item: tuple((f"clip-{number}", one) for number, one in enumerate(prints))}
+    return {item: tuple((f"clip-{number}", one, NOW) for number, one in enumerate(prints))}
 
 
 def test_a_file_is_held_only_when_its_fingerprint_is_the_same() -> None:

@@ -34,7 +34,7 @@ class FaultyDisk(RealDisk):
         self._on_reread = on_reread
         self._on_publish = on_publish
 
-    def append(self, path: str) -> Appender:
+    def append(self, path: str, *, scratch: bool = False, forget: bool = False) -> Appender:
         return self._on_append(path)
 
     def reader(self, path: str, *, cold: bool = False) -> Reader:

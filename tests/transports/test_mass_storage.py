@@ -191,7 +191,7 @@ def test_without_root_the_error_says_what_to_do() -> None:
         "import os, sys\nfrom pathlib import Path\n"
         "from dockagent.transports.mass_storage import open_source\nfrom dockagent.errors import Missing\n"
         "if os.geteuid() == 0: os.setresuid(65534, 65534, 65534)\n"
-        "try:\n    open_source(Path('/proc/self/exe'))\nexcept Missing as err:\n    print(err)\n"
+        "try:\n    open_source(Path('/usr/bin/env'))\nexcept Missing as err:\n    print(err)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
     assert "that needs root, or CAP_SYS_ADMIN; run as root, or mount it read-only yourself" in done.stdout, done.stderr

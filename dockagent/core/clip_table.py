@@ -1,0 +1,153 @@
+"""The clip table, and what each event does to a clip. A clip outlives the session in which it was pulled."""
+
+from typing import Any
+
+from dockagent.core import events as ev
+from dockagent.core import plan
+from dockagent.core.inventory import Finding
+from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State, Trouble
+from dockagent.errors import Refused
+
+C = ClipPhase
+
+# From which phase each event takes a clip. Where it leads depends on the clip: see the functions below.
+CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
+    ev.Verified: C.ACQUIRED,
+    ev.Previewed: C.VERIFIED,
+    ev.Admitted: C.PREVIEWED,
+    ev.Quarantined: C.PREVIEWED,
+    ev.Transferred: C.ADMITTED,
+    ev.Delivered: C.SHOWN,
+    ev.Disposed: C.DELIVERED,
+}
+
+
+def check(state: State, event: Any) -> None:
+    """Raises Refused unless this event can happen to its clip now."""
+    if isinstance(event, ev.ClipFailed | ev.PathVerified) and event.clip_id not in state.clips:
+        raise Refused(f"event {type(event).__name__} is about clip {event.clip_id}, which nobody knows")
+    phase = CLIP_TABLE.get(type(event))
+    if phase is None:
+        return
+    clip = state.clips.get(event.clip_id)
+    if clip is None or clip.phase is not phase:
+        found = clip.phase if clip else "unknown"
+        raise Refused(f"event {type(event).__name__} cannot happen to clip {event.clip_id}, which is {found}")
+    if isinstance(event, ev.Delivered) and (event.receipt.sha256, event.receipt.bytes) != (clip.sha256, clip.bytes):
+        raise Refused(f"the store's receipt for clip {clip.id} names other bytes than those read from the camera")
+    if isinstance(event, ev.Admitted | ev.Quarantined) and isinstance(event, ev.Quarantined) != bool(clip.quarantine):
+        raise Refused(f"clip {clip.id} was judged one way and is admitted the other")
+
+
+def to_phase(state: State, clip: Clip, phase: ClipPhase) -> None:
+    """Put a clip into another phase, at the end of that phase's queue and without trouble."""
+    state.queues[clip.phase].pop(clip.id, None)
+    state.queues[phase][clip.id] = None
+    clip.phase = phase
+    clip.trouble = Trouble()
+    if phase not in UNDELIVERED:
+        for session in state.sessions.values():
+            session.undelivered.discard(clip.id)
+
+
+def verified(state: State, event: ev.Verified, at_ms: int) -> None:
+    """The verdicts are in; footage goes on to its preview, other files past it."""
+    clip = state.clips[event.clip_id]
+    clip.verdicts, clip.quarantine = event.verdicts, event.verdicts.quarantine_reason
+    to_phase(state, clip, C.VERIFIED if wants_preview(clip) else C.PREVIEWED)
+
+
+def wants_preview(clip: Clip) -> bool:
+    """Footage has previews made; so has a camera's own proxy whose clip is not there. Other files are what they are."""
+    return clip.bytes > 0 and (clip.role == "footage" or (clip.role == "proxy" and not clip.belongs_to))
+
+
+def previewed(state: State, event: ev.Previewed, at_ms: int) -> None:
+    """Its working copies are made, or could not be."""
+    clip = state.clips[event.clip_id]
+    clip.preview = event.things
+    clip.findings.extend(event.findings)
+    to_phase(state, clip, C.PREVIEWED)
+
+
+def admitted(state: State, event: ev.Admitted | ev.Quarantined, at_ms: int) -> None:
+    """Its record is signed; what has previews sends them first."""
+    clip = state.clips[event.clip_id]
+    clip.prefix, clip.record_sha256 = event.prefix, event.record_sha256
+    to_phase(state, clip, C.ADMITTED if clip.preview else C.SHOWN)
+
+
+def transferred(state: State, event: ev.Transferred, at_ms: int) -> None:
+    """Its previews are in the store."""
+    clip = state.clips[event.clip_id]
+    clip.findings.extend(event.findings)
+    state.uplink.trouble = Trouble()
+    to_phase(state, clip, C.SHOWN)
+
+
+def delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
+    """The store proved that it holds it; what is in quarantine stays in the dock all the same."""
+    clip = state.clips[event.clip_id]
+    clip.receipt = event.receipt
+    state.uplink.trouble = Trouble()
+    to_phase(state, clip, C.DONE if clip.quarantine else C.DELIVERED)
+
+
+def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
+    """A step failed: it goes to the end of its queue, or on without a preview, or back to where it can be mended."""
+    clip = state.clips[event.clip_id]
+    if event.step == "preview" and clip.phase is C.VERIFIED:
+        clip.findings.append(Finding("preview", event.reason, "warning"))
+        to_phase(state, clip, C.PREVIEWED)
+        return
+    if event.lost:
+        _forget_clip(state, clip)
+        return
+    if event.record:
+        to_phase(state, clip, C.PREVIEWED)
+        return
+    if event.link:
+        try_again(state.uplink.trouble, event.reason, at_ms, "uplink")
+    try_again(clip.trouble, event.reason, at_ms, clip.id)
+    clip.trouble.final = not event.retry
+    state.queues[clip.phase].pop(clip.id, None)
+    state.queues[clip.phase][clip.id] = None
+
+
+def _forget_clip(state: State, clip: Clip) -> None:
+    """The dock's copy is lost or altered, and the store has none: as if it had never been pulled. The camera, which is
+    never erased, gives it again, now or when it is docked again."""
+    del state.clips[clip.id]
+    state.queues[clip.phase].pop(clip.id, None)
+    for known in state.known.get(clip.camera, {}).values():
+        if clip.id in known:
+            del known[clip.id]
+    for key in [key for key in state.to_judge if key[0] == clip.id]:
+        del state.to_judge[key]
+    for session in state.sessions.values():
+        session.undelivered.discard(clip.id)
+        for item_id, item in session.items.items():
+            if item.clip_id == clip.id:
+                item.clip_id = ""
+                session.to_pull[item_id] = None
+
+
+def disposed(state: State, event: ev.Disposed, at_ms: int) -> None:
+    """The dock's own copy is gone."""
+    to_phase(state, state.clips[event.clip_id], C.DONE)
+    state.spool = Trouble()
+
+
+def path_verified(state: State, event: ev.PathVerified, at_ms: int) -> None:
+    """The verdicts under another of its paths are in."""
+    state.to_judge.pop((event.clip_id, event.path), None)
+    state.clips[event.clip_id].other_verdicts[event.path] = event.verdicts
+
+
+def try_again(
+    trouble: Trouble, reason: str, at_ms: int, key: str, first_ms: int = 1000, longest_ms: int = 300_000
+) -> None:
+    """Note a failure, and when to try again: exponentially later each time."""
+    trouble.reason = reason
+    trouble.attempts += 1
+    trouble.retry_ms = at_ms + plan.backoff_ms(trouble.attempts, key, first_ms, longest_ms)
