@@ -21,7 +21,7 @@ from dockagent.transports import Footage
 MANIFEST_LIMIT = 32 << 20
 MOST_FILES = 30_000  # an inventory is one record of the ledger: a hostile card must not be able to burst it
 MOST_SPECIAL = 1000
-_DAY_MS, _QUARTER_MS, _FAT_STEP_MS = 26 * 3_600_000, 900_000, 2000
+_DAY_MS, _QUARTER_MS = 26 * 3_600_000, 900_000
 MOST_PATH_BYTES = 2 << 20
 
 
@@ -169,4 +169,4 @@ def _same_time(before_ms: int, now_ms: int) -> bool:
     """Whether two file times of one file agree. FAT keeps local time: it shifts by whole quarters of an hour when the
     zone or daylight saving does, and then the file is still the same."""
     apart = abs(before_ms - now_ms)
-    return apart <= _DAY_MS and min(apart % _QUARTER_MS, -apart % _QUARTER_MS) <= _FAT_STEP_MS
+    return apart <= _DAY_MS and apart % _QUARTER_MS == 0

@@ -187,7 +187,7 @@ def _run(command: Sequence[str], patience_s: float) -> tuple[int, str]:
 
 def _may_mount() -> bool:
     """Whether this process has CAP_SYS_ADMIN (capabilities(7)): root has it, and the service's user is given it."""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     return bool(int(effective, 16) & _CAP_SYS_ADMIN)
 

@@ -67,9 +67,15 @@ def footage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Footage]
         yield made
 
 
-def test_lists_every_regular_file_and_nothing_else_sorted_by_raw_path(footage: Footage) -> None:
-    facts = list(footage.list())
-    assert [fact.path for fact in facts if not fact.special] == sorted(FILES)
+SPECIAL = {b"DCIM/pipe": "pipe", b"DCIM/to-a-folder": "link", b"to-the-dock": "link"}
+
+
+def test_lists_every_file_sorted_by_raw_path_and_says_what_is_no_regular_one(footage: Footage) -> None:
+    found = list(footage.list())
+    assert [fact.path for fact in found] == sorted(fact.path for fact in found)
+    facts = [fact for fact in found if not fact.special]
+    assert [fact.path for fact in facts] == sorted(FILES)
+    assert {fact.path: fact.special for fact in found if fact.special} == SPECIAL
     assert {fact.path: fact.size for fact in facts} == {path: len(data) for path, data in FILES.items()}
     assert {fact.mtime_ms for fact in facts} == {CARD_TIME_S * 1000}
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.corpus import corpus
 from tests.ingest.bench import Station, assert_delivered, place, sha256, tree
 
 GOOD = "DCIM/100VIDEO/GOOD0001.MP4"
@@ -109,19 +108,6 @@ def test_the_same_bytes_under_two_names_keep_their_roles(card: Path, station: St
         row = run.rows[f"DCIM/100VIDEO/{name}"]
         assert row["recording"] == f"DCIM/100VIDEO/{name[:8]}".upper(), row
         assert row["role"] == ("footage" if name.endswith(".MP4") else row["role"]), row
-
-
-def test_footage_that_repeats_another_files_bytes_has_a_preview(card: Path, tmp_path: Path) -> None:
-    """A file that is pulled first as no footage must not keep the footage with the same bytes from its preview."""
-    station = Station(tmp_path / "dock", previews=True)
-    data = corpus("footage", "rotation90.mp4").read_bytes()
-    place(card, "DCIM/100VIDEO/CLIP0001.MP4", b"x")
-    place(card, "DCIM/100VIDEO/CLIP0001.SRT", data)
-    place(card, "DCIM/100VIDEO/CLIP0002.MP4", data)
-    run = station.ingest(card)
-    assert run.rows["DCIM/100VIDEO/CLIP0002.MP4"]["state"] == "delivered"
-    clip = (station.store / run.rows["DCIM/100VIDEO/CLIP0002.MP4"]["stored"]).parent
-    assert (clip / "preview").is_dir()
 
 
 def test_a_sparse_file(card: Path, station: Station) -> None:

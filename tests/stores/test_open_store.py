@@ -1,12 +1,15 @@
 """From URLs and settings to stores, and what people read when they got one wrong."""
 
+import hashlib
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dockagent.errors import UsageError
+from dockagent.errors import Retryable, UsageError
+from dockagent.stores import Source
 from dockagent.stores.directory import DirectoryStore
 from dockagent.stores.open_store import open_store
 from dockagent.stores.s3 import S3Store
@@ -44,10 +47,17 @@ def test_other_urls_are_a_usage_error_in_one_line_with_what_to_do(url: str) -> N
     assert "\n" not in str(failed.value)
 
 
-def test_a_folder_that_cannot_be_used_says_why(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UsageError, match=r"cannot use the store folder .*file/store: Not a directory"):
-        open_store((tmp_path / "file" / "store").as_uri())
+def test_a_folder_that_is_not_there_yet_is_looked_for_at_every_put(tmp_path: Path) -> None:
+    """A dock whose share is not mounted drains its cameras all the same."""
+    (tmp_path / "file").write_bytes(b"")
+    store = open_store(f"file://{tmp_path}/file/store")
+    data = Source(3, hashlib.sha256(b"abc").hexdigest(), lambda: io.BytesIO(b"abc"))
+    with pytest.raises(Retryable, match=r"cannot use the store .*file/store: Not a directory"):
+        store.put("a", data)
+    assert len(store.check()) == 1
+    (tmp_path / "file").unlink()
+    assert store.put("a", data).proof == "re-read"
+    assert store.check() == []
 
 
 @pytest.mark.parametrize(
