@@ -50,8 +50,8 @@ class Footage(Protocol):
         ...
 
     def list(self) -> Iterator[FileFact]:
-        """Every file, folder by folder, sorted by raw path. What is no regular file is listed as ``special``, and links
-        are not followed. Raises Gone. A folder that cannot be read does not hide the others: its error (Retryable, Permanent
+        """Every file, folder by folder, sorted by raw path. What is no regular file is ``special``; links are not
+        followed. Raises Gone. A folder that cannot be read does not hide the others: its error (Retryable, Permanent
         or Refused) is raised after the last file."""
         ...
 
