@@ -6,7 +6,7 @@ import platform
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from cryptography import x509
 from dockagent import __version__, systemd
 from dockagent.clock import Clock, SystemClock
 from dockagent.config import Config, load_profiles, profiles_folder
-from dockagent.core import custody
+from dockagent.core import custody, strict_json
 from dockagent.core.model import State
 from dockagent.core.orders import Limits
 from dockagent.core.profile import Profile
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 10.0
 TICK_S = 0.25  # how often the loop looks for orders whose waiting time is over
 MIB = 1 << 20
+_STORES = "stores.json"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -109,8 +110,8 @@ def agent(
         limits = Limits(config.limits.pulls, config.limits.previews, config.limits.uplinks)
         dock = Dock(world, ledger, setting, limits, state)
         dock.start()
-        for path in tidy(disk, state):
-            log.info("removed %s, left by a crash", path)
+        for words in tidy(disk, state):
+            log.warning("%s", words)
         workers = Workers(dock.post, unforeseen)
         stack.callback(_end, workers)
         yield Agent(disk, keys, ledger, world, dock, workers, bays)
@@ -148,8 +149,9 @@ def _keys(home: Path, config: Config) -> Keys:
     return Keys.create(disk, re.sub(r"[^A-Za-z0-9._-]", "-", named).lstrip("._-")[:64] or "dock")
 
 
-def configured_store(config: Config, home: Path, url: str, clock: Clock) -> Store:
-    """The store that ``url``, the configuration, or the home says, in this order."""
+def configured_store(config: Config, home: Path, url: str, clock: Clock, *, remember: bool = True) -> Store:
+    """The store that ``url``, the configuration, or the home says, in this order. ``remember``: mark a folder that is
+    used for the first time, so that it is known again."""
     chosen = url or config.store.url or f"file://{home / 'store'}"
     secret = ""
     if config.store.secret_key_file:
@@ -168,7 +170,35 @@ def configured_store(config: Config, home: Path, url: str, clock: Clock) -> Stor
         client_cert=config.store.client_cert,
         client_key=config.store.client_key,
     )
-    return open_store(chosen, settings, clock)
+    return open_store(chosen, settings, clock, _StoreMarks(home) if remember else None)
+
+
+class _StoreMarks(MutableMapping[str, str]):
+    """The marks of folders that served as stores, kept in ``stores.json`` of the home. Losing it loses nothing but the
+    guard against a mount that is missing."""
+
+    def __init__(self, home: Path) -> None:
+        self._path = home / _STORES
+        self._marks: dict[str, str] = {}
+        if self._path.is_file():
+            self._marks = strict_json.parse(self._path.read_bytes())
+
+    def __getitem__(self, url: str) -> str:
+        return self._marks[url]
+
+    def __setitem__(self, url: str, mark: str) -> None:
+        self._marks[url] = mark
+        if self._path.parent.is_dir():
+            RealDisk(self._path.parent).write(_STORES, strict_json.canonical(self._marks))
+
+    def __delitem__(self, url: str) -> None:
+        del self._marks[url]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._marks)
+
+    def __len__(self) -> int:
+        return len(self._marks)
 
 
 def _profiles(config: Config, only: str) -> tuple[Profile, ...]:
@@ -185,8 +215,8 @@ def _previewer(config: Config, disk: RealDisk, clock: Clock) -> Previewer | None
     try:
         said = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError) as err:
-        log.warning("no previews: ffmpeg cannot be run (%s); install the package ffmpeg", err)
-        return None
+        log.warning("ffmpeg cannot be run (%s); without it there are no previews: install the package ffmpeg", err)
+        said = "ffmpeg of unknown version"
     limits = PreviewLimits(seconds=config.preview.seconds, memory_bytes=config.preview.memory_mib * MIB)
     return FfmpegPreviewer(disk, limits, clock, " ".join(said.split()[:3]))
 

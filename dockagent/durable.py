@@ -168,8 +168,10 @@ class RealDisk:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._identity: tuple[int, int] | None = None
         self._folders = threading.Lock()  # held while folders come and go, so that none goes as a file comes to it
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        self._check_root()
 
     def path(self, path: str) -> Path:
         """Where a file really lies, for a program that needs a name (ffmpeg). Never leads out of the root."""
@@ -264,7 +266,17 @@ class RealDisk:
         room = os.statvfs(self.root)
         return room.f_bavail * room.f_frsize
 
+    def _check_root(self) -> None:
+        """Raises OSError when the root is not the folder that it was: its file system was unmounted, or another one was
+        mounted there."""
+        facts = self.root.stat()
+        if self._identity is None:
+            self._identity = (facts.st_dev, facts.st_ino)
+        if self._identity != (facts.st_dev, facts.st_ino):
+            raise OSError(errno.ESTALE, f"{self.root} is another folder than before: is it still mounted?")
+
     def _make_folders(self, folder: Path) -> None:
+        self._check_root()
         missing = []
         while not folder.is_dir():
             missing.append(folder)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from dockagent import __version__
 from dockagent.cli import clips, doctor, ingest, keys, profile, run, show, status, verify
-from dockagent.errors import DockError
+from dockagent.errors import DockError, Missing
 
 COMMANDS = (run, ingest, status, clips, show, verify, doctor, keys, profile)
 
@@ -40,13 +40,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     _log_to_stderr(args.log or getattr(args, "log_default", "warning"))
     try:
         code: int = args.run(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed before we began
+            sys.stdout.flush()
     except DockError as err:
         print(f"dockagent: {err}", file=sys.stderr)
         return err.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody listens any more: end quietly
         return 1
+    except OSError as err:
+        print(
+            f"dockagent: {err.filename or 'output'}: {err.strerror or err}; check the disk, and who may use it",
+            file=sys.stderr,
+        )
+        return Missing.exit_code
     return code
 
 

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             look(),
             clock.now(),
             url,
-            lambda: daemon.configured_store(chosen, home, args.store, clock),
+            lambda: daemon.configured_store(chosen, home, args.store, clock, remember=False),
             lambda: daemon.camera_roots(chosen),
         )
     )

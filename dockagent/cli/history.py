@@ -1,6 +1,7 @@
 """What a dock's ledger says, for commands that only look: they read beside a running daemon and change nothing."""
 
 import argparse
+import fcntl
 from collections.abc import Iterator
 
 from dockagent import config
@@ -25,3 +26,16 @@ def state(args: argparse.Namespace) -> State:
     found = State()
     custody.replay(payloads(args), found)
     return found
+
+
+def in_use(args: argparse.Namespace) -> bool:
+    """Whether an agent has that dock's ledger open now. A ledger whose last start has no stop after it cannot tell."""
+    lock = config.home(args) / "ledger" / "lock"
+    if not lock.is_file():
+        return False
+    try:
+        with lock.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False

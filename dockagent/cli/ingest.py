@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from dockagent import daemon  # heavy: the other commands do without
 
     sighting = _sighting(args.source)
+    _keep_apart(args)
     with ExitStack() as stack:
         bars = stack.enter_context(Bars(Console(stderr=True))) if sys.stderr.isatty() and not args.json else None
         running = stack.enter_context(
@@ -68,6 +69,19 @@ def _sighting(source: Path) -> Sighting:
         reason = err.strerror or err
         raise UsageError(f"cannot use {source}: {reason}", "name a mounted card, a folder or a block device") from err
     return Sighting("appeared", BAY, "", "folder" if stat.S_ISDIR(mode) else "block", str(source.absolute()))
+
+
+def _keep_apart(args: argparse.Namespace) -> None:
+    """A card is never the dock's own folder, nor holds it: else keys and spool would go to the store as footage."""
+    source = args.source.resolve()
+    home = config.home(args).resolve()
+    url = args.store or config.of(args).store.url
+    ours = [home] + ([Path(url.removeprefix("file://")).resolve()] if url.startswith("file:///") else [])
+    for folder in ours:
+        if source.is_relative_to(folder) or folder.is_relative_to(source):
+            raise UsageError(
+                f"{source} and the dock's own {folder} lie in one another", "give another --home or --store"
+            )
 
 
 def _drain(running: "Agent", bars: Bars | None) -> None:

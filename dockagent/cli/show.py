@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 def _find(args: argparse.Namespace) -> tuple[Clip, list[dict[str, Any]]]:
     state, told = State(), []
     for index, payload in enumerate(history.payloads(args)):
-        event, at_ms = custody.event_of(payload)
+        event, at_ms = custody.event_of(payload, index)
         raw = strict_json.parse(payload)
         about = raw["links"].get("clip", "")
         if about.startswith(args.clip):

@@ -21,7 +21,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when all is delivered or under way, 1 when a camera or a clip is held up, 3 when there is a quarantine."""
-    rows = _rows(history.state(args))
+    state = history.state(args)
+    state.running = state.running and history.in_use(args)
+    rows = _rows(state)
     print(json.dumps(rows, indent=2) if args.json else _text(rows))
     return 1 if rows["held_up"] else 3 if rows["quarantined"] else 0
 
@@ -50,7 +52,8 @@ def _text(rows: dict[str, Any]) -> str:
     for row in rows["bays"]:
         camera = row["camera"].get("id", "unknown camera")
         safe = "SAFE TO TAKE" if row["safe_to_take"] else row["reason"]
-        lines.append(f"  {row['bay']:<12} {camera:<20} {safe}")
+        noticed = f" ({row['findings']} findings)" if row["findings"] else ""
+        lines.append(f"  {row['bay']:<12} {camera:<20} {safe}{noticed}")
     if rows["running"] and not rows["bays"]:
         lines.append("  all bays are empty")
     counts = ", ".join(f"{count} {name}" for name, count in rows["clips"].items())

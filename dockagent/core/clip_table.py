@@ -101,7 +101,7 @@ def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
         to_phase(state, clip, C.PREVIEWED)
         return
     if event.lost:
-        _forget_clip(state, clip)
+        forget(state, clip)
         return
     if event.record:
         to_phase(state, clip, C.PREVIEWED)
@@ -114,7 +114,7 @@ def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
     state.queues[clip.phase][clip.id] = None
 
 
-def _forget_clip(state: State, clip: Clip) -> None:
+def forget(state: State, clip: Clip) -> None:
     """The dock's copy is lost or altered, and the store has none: as if it had never been pulled. The camera, which is
     never erased, gives it again, now or when it is docked again."""
     del state.clips[clip.id]

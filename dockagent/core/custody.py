@@ -102,17 +102,23 @@ def _links(what: dict[str, Any]) -> dict[str, str]:
 
 def replay(payloads: Iterable[bytes], state: State) -> None:
     """Take a ledger's records into ``state``, oldest first. Raises Refused for one that cannot follow."""
-    for payload in payloads:
-        event, at_ms = event_of(payload)
+    for index, payload in enumerate(payloads):
+        event, at_ms = event_of(payload, index)
         advance(state, event, at_ms)
 
 
-def event_of(payload: bytes) -> tuple[Event, int]:
-    """The event that a record holds and its time (ms since 1970 UTC). Raises Refused for a record that is none."""
+def event_of(payload: bytes, index: int | None = None) -> tuple[Event, int]:
+    """The event that a record holds and its time (ms since 1970 UTC). Raises Refused for a record that is none, and
+    for one that says that it is another than ``index``."""
     raw = strict_json.parse(payload)
     try:
         if raw["schema"] != SCHEMA:
             raise Refused(f"record of an unknown schema {raw['schema']!r}; a newer dockagent wrote it")
+        if index not in (None, raw["index"]):
+            raise Refused(
+                f"record {index} of the ledger says that it is record {raw['index']}: some were taken out or put in",
+                "do not continue: keep this folder as it is",
+            )
         event: Event = msgspec.convert({**raw["what"], "type": raw["type"]}, AnyEvent)
         return event, parse_rfc3339(raw["when"]["utc"])
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as err:

@@ -84,7 +84,8 @@ class ClockSet(Event, frozen=True, tag="clock.set"):
 
 class InventoryTaken(Event, frozen=True, tag="camera.inventory"):
     """The whole listing before anything is read. ``held``: item ids of entries whose bytes the dock has already,
-    with the clip that they are."""
+    with the clip that they are. ``missing``: clips on this card that were delivered once, but that the dock's store
+    does not hold: another store, or one that lost them. They are pulled and delivered anew."""
 
     session: str
     entries: tuple[Entry, ...]
@@ -93,6 +94,7 @@ class InventoryTaken(Event, frozen=True, tag="camera.inventory"):
     held: dict[str, str]
     manifest: Reading | None
     manifest_sha256: str
+    missing: tuple[str, ...] = ()
 
 
 class SessionFailed(Event, frozen=True, tag="session.failed"):

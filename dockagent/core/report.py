@@ -9,7 +9,7 @@ from dockagent.core.model import ClipPhase, SessionPhase, State
 from dockagent.core.narrate import size
 from dockagent.errors import Missing
 
-LINES = 40  # clips that a person is shown one by one
+LINES = 25  # clips that a person is shown one by one
 
 
 def card(state: State, bay: str) -> dict[str, Any]:
@@ -75,8 +75,8 @@ def _clip_lines(result: dict[str, Any]) -> Iterator[str]:
     rows = result["clips"]
     for row in rows[:LINES]:
         says = row["verdicts"]
-        signed = f"intact {says['intact']}, signature {says['signature']}, signer {says['signer']}"
-        yield f"  {row['state']:<11} {size(row['bytes']):>10}  {row['path']}  ({signed})"
+        yield f"  {row['state']:<11} {size(row['bytes']):>10}  {row['path']}"
+        yield "              " + ", ".join(f"{name} {says[name]}" for name in summary.VERDICTS)
         if row["reason"]:
             yield f"              {row['reason']}"
     if len(rows) > LINES:

@@ -122,6 +122,9 @@ def _inventory(state: State, event: ev.InventoryTaken, at_ms: int) -> None:
     session = _session(state, event.session)
     camera = _camera_id(session)
     session.phase = S.LISTED
+    for clip_id in event.missing:
+        if clip_id in state.clips:
+            clip_table.forget(state, state.clips[clip_id])
     session.items = {}
     session.to_pull = {}
     for entry in event.entries:

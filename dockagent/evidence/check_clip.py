@@ -20,6 +20,7 @@ from dockagent.ledger.entries import Readable
 
 CLIP_RECORD = "urn:dockagent:clip-record:1"
 CHUNK = 1 << 20  # bytes of one leaf of the chunk tree
+_OTHER_DOCKS = re.compile(r"(record\.json|manifest\.dsse\.json|chain\.pem)\.[0-9a-f]{8}(\.[0-9a-f]{8})?")
 MASTER, RECORD_FILE, RECEIPT_FILE, MANIFEST_FILE = "master", "record.json", "receipt.json", "manifest.dsse.json"
 
 Open = Callable[[], AbstractContextManager[Readable]]
@@ -61,7 +62,8 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
         return _unreadable(path, signature, signer, f"the record does not tell: {err.what}")
     # 3. Every object that it names, byte by byte; the master's size and chunks too.
     missing = sorted(set(said.subjects) - set(objects))
-    stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE})
+    others = {name for name in objects if _OTHER_DOCKS.fullmatch(name)}
+    stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE} - others)
     verdicts = {
         "intact": _intact(said, objects),
         "signature": signature,
@@ -75,7 +77,11 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
         findings.append(f"the dock keeps it in quarantine: {said.quarantine}")
     if name != said.clip_id:
         findings.append(f"the folder is called {name!r}, but the record is of clip {said.clip_id!r}")
-    return Report("clip", path, verdicts, tuple(findings), tuple(_facts(said, objects)))
+    facts = [
+        *_facts(said, objects),
+        *(f"{one} is another dock's word on this clip, not checked" for one in sorted(others)),
+    ]
+    return Report("clip", path, verdicts, tuple(findings), tuple(facts))
 
 
 def _unreadable(

@@ -106,6 +106,9 @@ def _weigh(entry: bytes, docks: tuple[DockIdentity, ...], tally: _Tally) -> None
             raise Refused(f"it holds {envelope.payload_type[:80]!r}, not a custody record")
         if strict_json.canonical(strict_json.parse(envelope.payload)) != envelope.payload:
             raise Refused("its payload is not in canonical form (RFC 8785)")
+        said = strict_json.parse(envelope.payload).get("index", index)
+        if said != index:
+            raise Refused(f"it says that it is record {said}: some were taken out or put in")
     except Refused as err:
         tally.malformed.append(f"record {index}: {err.what}" if len(tally.malformed) < _SHOWN else "")
         return

@@ -19,6 +19,7 @@ from dockagent.ledger.log import CHECKPOINT, ENTRIES
 from dockagent.ledger.trust import DockIdentity, Trust, parse
 
 _LOOSE_SHOWN = 20
+_STORE_MARK = ".dockagent-store"  # by which a dock knows a store's folder again
 _KEYS_BESIDE = (PUBLIC, f"ledger/{PUBLIC}", f"keys/{PUBLIC}")
 Docks = tuple[DockIdentity, ...]
 _WHAT_WE_KNOW = "give a ledger folder, a stored clip's folder, or a folder that holds such"
@@ -105,7 +106,9 @@ def _walk(walk: _Walk) -> None:
             walk.reports.append(_clip(folder, walk.trusted))
         else:
             folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-            others = {Path(entry.path) for entry in entries}.difference(folders, [walk.top / PUBLIC])
+            others = {Path(entry.path) for entry in entries}.difference(
+                folders, [walk.top / PUBLIC, walk.top / _STORE_MARK]
+            )
             walk.loose += [_text(path.relative_to(walk.top)) for path in sorted(others)]
             waiting += reversed(folders)
 

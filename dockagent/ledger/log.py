@@ -23,7 +23,7 @@ from dockagent.ledger.keys import PUBLIC, Keys
 from dockagent.ledger.lock import locked
 
 ENTRIES, CHECKPOINT = "entries.jsonl", "checkpoint"
-_ALTERED = "do not continue: keep this folder as it is, and compare it with the store's copy of the last checkpoint"
+_ALTERED = "do not continue: keep this folder as it is, and bring back its newest copy"
 
 
 class Ledger:

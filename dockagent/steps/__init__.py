@@ -133,8 +133,10 @@ def _listing(session: Session, state: State) -> take_inventory.Task:
         item: tuple((clip, state.clips[clip].fingerprint, mtime_ms) for clip, mtime_ms in clips.items())
         for item, clips in state.known.get(camera, {}).items()
     }
+    receipts = {clip.id: clip.receipt for clip in state.clips.values() if clip.camera == camera and clip.receipt}
     last = state.manifests.get(camera)
-    return take_inventory.Task(session.id, session.bay, camera, session.camera.serial, session.profile, known, last)
+    who = session.camera.serial
+    return take_inventory.Task(session.id, session.bay, camera, who, session.profile, known, last, receipts)
 
 
 def _signed(session: Session, state: State, path: str) -> str:

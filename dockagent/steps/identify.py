@@ -133,6 +133,9 @@ def _prove(
 def _camera(card: Mapping[str, str], answers: _Answers) -> tuple[Camera, tuple[Finding, ...]]:
     said = answers.identity or card
     doubt = []
+    if answers.identity and card.get("serial", said["serial"]) != said["serial"]:
+        text = f"the console says that this is camera {said['serial']}, its card says {card['serial']}: swapped cards?"
+        doubt.append(Finding("identity-differs", text, "warning"))
     if not said.get("serial"):
         text = "nothing tells which camera this is; its clips are kept under 'unidentified'"
         doubt.append(Finding("unidentified", text, "notice"))

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dockagent.core import events as ev
 from dockagent.core import inventory, manifest, plan, strict_json
 from dockagent.core.inventory import Entry, FileFact, Finding, Skipped
-from dockagent.core.model import UNLISTED
+from dockagent.core.model import UNLISTED, Receipt
 from dockagent.core.paths import to_bytes, to_text
 from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Gone
@@ -18,6 +18,7 @@ from dockagent.steps.world import World
 from dockagent.transports import FileFact as ListedFile
 from dockagent.transports import Footage
 
+SIGNED_NAME = "manifest.dsse.json"
 MANIFEST_LIMIT = 32 << 20
 MOST_FILES = 30_000  # an inventory is one record of the ledger: a hostile card must not be able to burst it
 MOST_SPECIAL = 1000
@@ -28,7 +29,8 @@ MOST_PATH_BYTES = 2 << 20
 @dataclass(frozen=True, slots=True)
 class Task:
     """Whose card to list. ``known``: item id to (clip id, fingerprint, file time) of what was pulled of this
-    camera before; ``last_sequence``: the highest manifest sequence seen of it, or None."""
+    camera before; ``receipts``: those of its delivered clips; ``last_sequence``: the highest manifest sequence seen
+    of it, or None."""
 
     session: str
     bay: str
@@ -37,6 +39,7 @@ class Task:
     profile: str
     known: Mapping[str, Sequence[tuple[str, str, int]]]
     last_sequence: int | None
+    receipts: Mapping[str, Receipt] = field(default_factory=dict)
 
 
 def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
@@ -44,7 +47,8 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
     footage = world.bays.footage(task.bay)
     profile = world.profile(task.profile)
     listed, trouble = list_card(footage)
-    taken, findings = _bounded([_fact(one) for one in listed if not one.special])
+    files = [_fact(one) for one in listed if not one.special]
+    taken, findings = _bounded(files)
     if trouble:
         findings.append(Finding(UNLISTED, f"part of the card cannot be listed: {trouble}; keep the camera", "warning"))
     stock = inventory.take(profile, taken)
@@ -57,6 +61,9 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
         text = f"the camera's manifest cannot be read: {err}; its clips are taken as unsigned"
         findings.append(Finding("manifest-unreadable", text, "warning"))
     findings += stock.findings
+    if profile.manifest is None and any(one.path.endswith(SIGNED_NAME) for one in files):
+        text = f"there is a {SIGNED_NAME} on this card, but profile {profile.name} reads none: it is not checked"
+        findings.append(Finding("manifest-ignored", text, "warning"))
     if reading is not None:
         findings += reading.findings
         if not world.camera_roots:
@@ -64,15 +71,19 @@ def take_inventory(world: World, task: Task) -> tuple[ev.Event, ...]:
             findings.append(Finding("no-camera-roots", text, "notice"))
         own = _own_files(profile, stock)
         findings += manifest.compare(reading, [file.path for file in taken if file.path not in own])
+    held = _held(footage, task, stock.entries)
+    missing = {clip for clip in held.values() if _is_missing(world, task.receipts.get(clip))}
+    held = {item: clip for item, clip in held.items() if clip not in missing}
     return (
         ev.InventoryTaken(
             session=task.session,
             entries=stock.entries,
             skipped=(*stock.skipped, *_special(listed)),
             findings=inventory.limited(findings),
-            held=_held(footage, task, stock.entries),
+            held=held,
             manifest=reading,
             manifest_sha256=digest,
+            missing=tuple(sorted(missing)),
         ),
     )
 
@@ -170,3 +181,19 @@ def _same_time(before_ms: int, now_ms: int) -> bool:
     zone or daylight saving does, and then the file is still the same."""
     apart = abs(before_ms - now_ms)
     return apart <= _DAY_MS and apart % _QUARTER_MS == 0
+
+
+def _is_missing(world: World, receipt: Receipt | None) -> bool:
+    """Whether a clip that was delivered is not in the store that the dock has now. A store that cannot be asked, or
+    that may not be asked by this dock, is believed to hold what it gave a receipt for."""
+    if receipt is None:
+        return False
+    if receipt.store != world.store.url:
+        return True
+    if not receipt.store.startswith("file:"):
+        return False  # a look at each of ten thousand objects far away is no part of docking again
+    try:
+        there = world.store.stat(receipt.key)
+    except DockError:
+        return False
+    return there is None or there.size != receipt.bytes

@@ -1,6 +1,7 @@
-"""Tidy: at the start, remove from the spool what a crash left and nobody will ask for again.
+"""Tidy: at the start, clear the spool of what a crash left.
 
-All of it can go because a camera is never erased: bytes that no record speaks of are still where they came from.
+Unfinished files go. A whole master that no record speaks of is never removed: after a crash its camera still has it,
+but the ledger may also be older than the spool, or another one. It is put aside, and said.
 """
 
 import re
@@ -13,11 +14,18 @@ _CLIP = re.compile(r"[0-9a-f]{32}")
 
 
 def tidy(disk: Disk, state: State) -> list[str]:
-    """Remove unfinished files and folders of clips that are not in the spool by the ledger; their paths."""
-    gone = list(_left_over(disk, state))
-    for path in gone:
-        disk.remove(path)
-    return gone
+    """Remove unfinished files, and put masters aside that the ledger does not know; one line for each of those."""
+    told = []
+    for path in list(_left_over(disk, state)):
+        _, _, rest = path.partition("spool/")
+        clip, _, name = rest.partition("/")
+        if name == "master" and clip not in state.clips:
+            aside = f"quarantine/{clip}.unknown/master"
+            disk.commit(path, aside)
+            told.append(f"no record speaks of clip {clip} in the spool; it is kept as {aside}")
+        else:
+            disk.remove(path)
+    return told
 
 
 def _left_over(disk: Disk, state: State) -> Iterator[str]:

@@ -1,5 +1,9 @@
 """From a store's URL to the store. boto3 is loaded only for a store that needs it."""
 
+import errno
+import secrets
+from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,14 +16,21 @@ from dockagent.stores.away import AwayStore
 from dockagent.stores.directory import DirectoryStore
 from dockagent.stores.s3_settings import S3Settings
 
+MARK = ".dockagent-store"  # names a folder as one store; no key begins with a dot
 _FORMS = "give file:///DIR or s3://BUCKET/PREFIX"
 
 
-def open_store(url: str, s3: S3Settings | None = None, clock: Clock | None = None) -> Store:
+def open_store(
+    url: str,
+    s3: S3Settings | None = None,
+    clock: Clock | None = None,
+    known: MutableMapping[str, str] | None = None,
+) -> Store:
     """The store at ``url``: ``file:///DIR`` (made where missing) or ``s3://BUCKET/PREFIX``.
 
     ``s3`` says how to reach an S3 store; its bucket and prefix are taken from ``url``. Raises UsageError for any
     other URL and where the S3 client is not installed. A folder that cannot be used now is looked for again later.
+    ``known`` keeps the mark of each folder that was used, so that a mount point without its mount is not taken for it.
     """
     try:
         parts = urlsplit(url)
@@ -28,24 +39,41 @@ def open_store(url: str, s3: S3Settings | None = None, clock: Clock | None = Non
     if parts.query or parts.fragment:
         raise UsageError(f"not a store URL: {url!r} has a '?' or '#'", _FORMS)
     if parts.scheme == "file":
-        return _open_directory(url, parts.netloc, unquote(parts.path))
+        return _open_directory(url, parts.netloc, unquote(parts.path), known)
     if parts.scheme == "s3":
         settings = replace(s3 or S3Settings(), bucket=parts.netloc, prefix=parts.path.strip("/"))
         return _open_s3(settings, clock or SystemClock())
     raise UsageError(f"not a store URL: {url!r}", _FORMS)
 
 
-def _open_directory(url: str, host: str, path: str) -> Store:
+def _open_directory(url: str, host: str, path: str, known: MutableMapping[str, str] | None) -> Store:
     if host not in ("", "localhost") or not path.startswith("/") or path.strip("/") == "":
         raise UsageError(f"not a store folder: {url!r}", "give an absolute folder with three slashes: file:///DIR")
 
     def open_it() -> Store:
-        return DirectoryStore(RealDisk(Path(path)), url)
+        folder = Path(path)
+        return DirectoryStore(RealDisk(folder) if known is None else _marked(folder, url, known), url)
 
     try:
         return open_it()
     except OSError:
         return AwayStore(url, open_it)  # it says why at every put, and cameras are drained meanwhile
+
+
+def _marked(folder: Path, url: str, known: MutableMapping[str, str]) -> RealDisk:
+    """The folder as a disk, once it bears the mark that this dock knows it by. Raises OSError where it does not: a
+    share that is not mounted leaves an empty folder behind, and footage must not go below it."""
+    mark = folder / MARK
+    if url in known and not mark.is_file():
+        raise OSError(errno.ESTALE, f"its mark {mark} is not there: is it mounted? A new store needs another folder")
+    disk = RealDisk(folder)
+    if not mark.is_file():
+        with suppress(FileExistsError):  # two docks that begin at once
+            disk.create(MARK, secrets.token_hex(16).encode() + b"\n", 0o644)
+    found = mark.read_text(encoding="ascii", errors="replace").strip()
+    if known.setdefault(url, found) != found:
+        raise OSError(errno.ESTALE, f"its mark {mark} is another store's")
+    return disk
 
 
 def _open_s3(settings: S3Settings, clock: Clock) -> Store:
