@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from dockagent.evidence import report
-from dockagent.evidence.verify import read_trust, verify
+from dockagent.evidence.verify import read_trust, verify, verify_together
 
 HELP = "check a ledger, a stored clip, or a whole store, offline"
 DESCRIPTION = """Check a ledger folder, a dock's home, a stored clip's folder, or any folder above such.
 Says separately whether the bytes are intact, the signature is good, the signer is trusted, the time is vouched for, and
-everything is there. Without --trust no signer can pass: a key found beside what it signed proves nothing."""
+everything is there. Given a dock and its store together, also whether any delivered clip was taken away.
+Without --trust no signer can pass: a key found beside what it signed proves nothing."""
 EPILOG = """exit codes: 0 all good · 1 something is refuted · 3 findings a person should look at · 4 cannot tell
 (something needed is missing) · 2 wrong usage"""
 
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Check every path; the exit code is that of the gravest answer."""
     trust = read_trust(args.trust) if args.trust else None
     reports = [one for path in args.paths for one in verify(path, trust)]
+    reports += verify_together(args.paths)
     if args.json:
         print(json.dumps(report.as_json(reports), ensure_ascii=True, indent=2))
     else:

@@ -15,6 +15,9 @@ _WORDS = {GOOD: "good", REFUTED: "refuted", FINDINGS: "findings", CANNOT_TELL: "
 _GRAVEST_FIRST = (REFUTED, CANNOT_TELL, FINDINGS, GOOD)
 
 
+_BRIEF_FROM = 5  # from so many reports on, a good one takes one line
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One answer and the reason for it, in a sentence for a person."""
@@ -71,15 +74,18 @@ def as_json(reports: Sequence[Report]) -> dict[str, Any]:
 
 def as_text(reports: Sequence[Report]) -> str:
     """The reports for a terminal. Names that come from outside cannot move the cursor or forge a line."""
-    shown = [_printable(line) for report in reports for line in _lines(report)]
+    brief = len(reports) > _BRIEF_FROM
+    shown = [_printable(line) for report in reports for line in _lines(report, brief=brief)]
     counts = ", ".join(
         f"{count} {_WORDS[code]}" for code in _GRAVEST_FIRST if (count := sum(r.exit_code == code for r in reports))
     )
     return "\n".join([*shown, f"{len(reports)} checked: {counts}"]) + "\n"
 
 
-def _lines(report: Report) -> Iterable[str]:
+def _lines(report: Report, *, brief: bool) -> Iterable[str]:
     yield f"{report.kind} {report.path}: {_WORDS[report.exit_code]}"
+    if brief and report.exit_code == GOOD:
+        return
     for aspect in ASPECTS:
         if verdict := report.verdicts.get(aspect):
             yield f"  {aspect:<10} {verdict.word:<8} {verdict.why}"

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from dockagent.core import paths
 from dockagent.errors import Missing, UsageError
 from dockagent.evidence.check_clip import MASTER, RECORD_FILE, Open, check_clip
 from dockagent.evidence.check_ledger import check_ledger
+from dockagent.evidence.check_receipts import check_receipts
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.entries import MAX_ENTRY, lines
@@ -55,6 +56,23 @@ def verify(path: Path, trust: Trust | None) -> list[Report]:
         raise Missing(
             f"cannot tell: {where} cannot be read: {err.strerror}", "run this as one who may read it"
         ) from err
+
+
+def verify_together(paths: Sequence[Path]) -> list[Report]:
+    """What only a ledger and a store together can tell: whether every delivered clip is still there."""
+    ledgers = [one for path in paths for one in (path, path / "ledger") if _is_ledger(one)]
+    stores = [path for path in paths if _is_store(path)]
+    found = []
+    for ledger in ledgers if stores else []:
+        with (ledger / ENTRIES).open("rb") as source:
+            found.append(check_receipts(_text(ledger), (line.rstrip(b"\n") for line in lines(source)), stores))
+    return [one for one in found if one is not None]
+
+
+def _is_store(path: Path) -> bool:
+    """A store's root; a dock's home, which has a quarantine of its own, is none."""
+    marked = (path / _STORE_MARK).is_file() or any((path / top).is_dir() for top in ("clips", "quarantine"))
+    return marked and not (path / "keys").is_dir()
 
 
 def _verify(path: Path, trusted: Docks | None) -> list[Report]:

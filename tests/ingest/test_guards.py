@@ -113,3 +113,11 @@ def test_a_closed_output_is_no_traceback(tmp_path: Path, station: Station) -> No
             check=False,
         )
         assert "Traceback" not in done.stderr
+
+
+def test_a_clip_that_was_taken_out_of_the_store_is_missed(tmp_path: Path, station: Station) -> None:
+    """Its folder is gone whole, so nothing in the store tells; the ledger's receipts do."""
+    assert station.ingest(gopro(tmp_path / "card", "C1")).code == 0
+    station.verify()
+    shutil.rmtree(next(station.store.glob("clips/*/*/*/*/*")))
+    station.verify(1)
