@@ -78,6 +78,9 @@ class Bays(SimBays):
         if kind != "tty":
             super().left(bay, kind)
 
+    def rest(self, bay: str) -> None:
+        return
+
 
 class Bench:
     """One dock in memory, over a home that outlives it."""

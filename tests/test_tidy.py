@@ -119,7 +119,7 @@ def test_each_rule_bites(rule: str, path: str, text: str, line: int) -> None:
         ("sizes", "hil/x.py", ELIF),
         ("narrow_except", "dockagent/workers.py", "try:\n    f()\nexcept Exception:\n    pass"),
         ("no_mocks", "tests/x.py", "monkeypatch.setenv('A', 'b')"),
-        ("own_words", "docs/x.md", "mounts lie in /var/lib/dockagent/mounts, at $HOME/work/"),
+        ("own_words", "docs/x.md", "mounts lie in /var/lib/dockagent/mounts, at $HOME/dock/"),
     ],
 )
 def test_no_rule_bites_what_is_allowed(rule: str, path: str, text: str) -> None:

@@ -24,13 +24,17 @@ class Task:
 
 
 def release(world: World, task: Task) -> tuple[ev.Event, ...]:
-    """Look once more whether the card is still as it was listed, then tell the camera's console. A camera that cannot
-    be told is released all the same: the dock's screen says it."""
+    """Look once more whether the card is still as it was listed, unmount it, and tell the camera's console.
+
+    A camera that cannot be told is released all the same: the dock's screen says it.
+    """
     order, safe, words = task.order, task.order.safe, task.order.words
     if task.expected is not None and _differs(world, task, task.expected):
         if order.recheck:
             return (ev.CameraChanged(order.session, again=True),)
         safe, words = False, "files on the card are still being written; keep the camera"
+    if safe:
+        world.bays.rest(order.bay)
     return (ev.Released(order.session, safe, words, _tell(world, order.bay, task.profile, safe, words)),)
 
 

@@ -32,6 +32,10 @@ class Bays(Protocol):
         """It is gone; whoever still reads from it gets Gone."""
         ...
 
+    def rest(self, bay: str) -> None:
+        """Let the card in ``bay`` go (unmount it) for as long as nobody asks for it again."""
+        ...
+
     def footage(self, bay: str) -> Footage:
         """The files of the camera in ``bay``; the same object until it leaves."""
         ...

@@ -50,6 +50,13 @@ class DockBays:
         if old is not None:
             old.close()
 
+    def rest(self, bay: str) -> None:
+        """Let the card go; it is opened anew when it is asked for again."""
+        with self._lock:
+            old = self._footage.pop(bay, None)
+        if old is not None:
+            old.close()
+
     def footage(self, bay: str) -> Footage:
         """The card in ``bay``. Raises Gone for an empty bay, and what opening the card raises."""
         with self._lock:

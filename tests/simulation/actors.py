@@ -117,6 +117,9 @@ class SimBays:
     def left(self, bay: str, kind: str) -> None:
         self._in.pop(bay, None)
 
+    def rest(self, bay: str) -> None:
+        return
+
     def footage(self, bay: str) -> "SimFootage":
         if bay not in self._in:
             raise Gone("the bay is empty")

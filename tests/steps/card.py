@@ -65,6 +65,9 @@ class OneBay:
     def left(self, bay: str, kind: str) -> None:
         raise AssertionError("no step tells the bays who left")
 
+    def rest(self, bay: str) -> None:
+        return
+
     def footage(self, bay: str) -> Footage:
         return self.card
 
