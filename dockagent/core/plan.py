@@ -74,6 +74,11 @@ def spool_folder(clip: str, quarantine: str = "") -> str:
     return f"quarantine/{clip}" if quarantine else f"spool/{clip}"
 
 
+def put_aside(clip: str) -> str:
+    """Where a whole master goes that no record speaks of."""
+    return f"quarantine/{clip}.unknown/master"
+
+
 def manifest_file(sha256: str) -> str:
     """Where a manifest as read from the camera is kept."""
     return f"spool/manifests/{sha256}.dsse.json"

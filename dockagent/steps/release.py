@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dockagent.core import events as ev
+from dockagent.core import plan
 from dockagent.core.model import Thing
 from dockagent.core.orders import Release
 from dockagent.core.paths import to_text
@@ -58,7 +59,11 @@ def _tell(world: World, bay: str, profile: str, safe: bool, words: str) -> str:
 
 
 def dispose(world: World, clip: str, folder: str, preview: tuple[Thing, ...], authority: str) -> tuple[ev.Event, ...]:
-    """Remove the dock's copy of a delivered clip. ``authority``: the key under which the store proved to hold it."""
+    """Remove the dock's copy of a delivered clip, and one that a crash had left before its record.
+
+    ``authority``: the key under which the store proved to hold it.
+    """
     for name in (*(f"preview/{thing.name}" for thing in preview), "record.json", "master"):
         world.disk.remove(f"{folder}/{name}")
+    world.disk.remove(plan.put_aside(clip))
     return (ev.Disposed(clip, "the dock's copy", authority),)

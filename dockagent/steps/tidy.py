@@ -7,6 +7,7 @@ but the ledger may also be older than the spool, or another one. It is put aside
 import re
 from collections.abc import Iterator
 
+from dockagent.core import plan
 from dockagent.core.model import ClipPhase, State
 from dockagent.durable import Disk
 
@@ -20,7 +21,7 @@ def tidy(disk: Disk, state: State) -> list[str]:
         _, _, rest = path.partition("spool/")
         clip, _, name = rest.partition("/")
         if name == "master" and clip not in state.clips:
-            aside = f"quarantine/{clip}.unknown/master"
+            aside = plan.put_aside(clip)
             disk.commit(path, aside)
             told.append(f"no record speaks of clip {clip} in the spool; it is kept as {aside}")
         else:

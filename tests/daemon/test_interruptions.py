@@ -131,7 +131,7 @@ def test_killed_five_times_during_a_drain(box: Box, seed: int) -> None:
     clips = box.json("clips")
     assert {row["path"]: row["sha256"] for row in clips} == wanted
     assert {row["state"] for row in clips} == {"delivered"}
-    assert [path.name for path in box.place.store.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in box.place.store.iterdir() if path.name.startswith(".part-")] == []
     assert box.verify().code == 0
     assert tree(camera.home) == before
 
