@@ -52,11 +52,12 @@ class FolderFootage:
         self._node = node if node.exists() else None
 
     def facts(self) -> Mapping[str, str]:
-        """``filesystem`` and ``readonly``; for the top of a mounted card also ``device``, ``label`` and ``uuid``."""
+        """``filesystem`` and ``readonly``; for the top of a mounted card also ``device``, ``label`` and ``uuid``.
+        Nothing where the kernel does not show the mount, as below a changed root (chroot(2))."""
         self.check()
         mount = mount_of(self._fd)
         if mount is None:
-            raise Gone(f"{self._name()} is not mounted any more", "put the camera back")
+            return {}
         facts = {"filesystem": mount.filesystem, "readonly": "yes" if mount.readonly else "no"}
         card = card_of(self._fd)
         if card is not None and card.source.startswith(b"/"):
