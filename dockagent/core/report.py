@@ -9,7 +9,7 @@ from dockagent.core.model import ClipPhase, SessionPhase, State
 from dockagent.core.narrate import size
 from dockagent.errors import Missing
 
-LINES = 25  # clips that a person is shown one by one
+LINES = 40  # clips that a person is shown one by one
 
 
 def card(state: State, bay: str) -> dict[str, Any]:
