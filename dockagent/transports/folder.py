@@ -53,11 +53,11 @@ class FolderFootage:
 
     def facts(self) -> Mapping[str, str]:
         """``filesystem`` and ``readonly``; for the top of a mounted card also ``device``, ``label`` and ``uuid``.
-        Nothing where the kernel does not show the mount, as below a changed root (chroot(2))."""
+        ``filesystem`` is ``unknown`` where the kernel does not show the mount, as below a changed root (chroot(2))."""
         self.check()
         mount = mount_of(self._fd)
         if mount is None:
-            return {}
+            return {"filesystem": "unknown"}
         facts = {"filesystem": mount.filesystem, "readonly": "yes" if mount.readonly else "no"}
         card = card_of(self._fd)
         if card is not None and card.source.startswith(b"/"):
