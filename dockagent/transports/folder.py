@@ -53,11 +53,12 @@ class FolderFootage:
 
     def facts(self) -> Mapping[str, str]:
         """``filesystem`` and ``readonly``; for the top of a mounted card also ``device``, ``label`` and ``uuid``.
-        ``filesystem`` is ``unknown`` where the kernel does not show the mount, as below a changed root (chroot(2))."""
+        Where the kernel does not show the mount, as below a changed root (chroot(2)), the first two are ``unknown`` and
+        ``no``."""
         self.check()
         mount = mount_of(self._fd)
         if mount is None:
-            return {"filesystem": "unknown"}
+            return {"filesystem": "unknown", "readonly": "no"}
         facts = {"filesystem": mount.filesystem, "readonly": "yes" if mount.readonly else "no"}
         card = card_of(self._fd)
         if card is not None and card.source.startswith(b"/"):
