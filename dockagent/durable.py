@@ -27,7 +27,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from dockagent.errors import Retryable
-from dockagent.medium import open_cold
+from dockagent.medium import Reader, open_cold
+
+__all__ = ["Appender", "Disk", "DiskFull", "Reader", "RealDisk"]
 
 WRITE_BACK = 8 << 20  # start write-out of every so many bytes, so that the last fsync is short
 _SYNC_FILE_RANGE_WRITE = 2
@@ -45,20 +47,6 @@ class Appender(Protocol):
     def write(self, data: bytes | memoryview) -> None: ...
 
     def sync(self) -> None: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
-    ) -> None: ...
-
-
-class Reader(Protocol):
-    """A file being read from its start. ``read(n)`` gives 1..n bytes, or b"" at the end."""
-
-    def read(self, size: int, /) -> bytes: ...
-
-    def seek(self, offset: int, /) -> int: ...
 
     def __enter__(self) -> Self: ...
 

@@ -17,8 +17,8 @@ BLOCK = 4 << 20  # bytes of one read; a multiple of every medium's sector
 _ALIGNED = 4096
 
 
-class ColdReader(Protocol):
-    """A file being read from its medium; as :class:`dockagent.durable.Reader`."""
+class Reader(Protocol):
+    """A file being read from its start. ``read(n)`` gives 1..n bytes, or b"" at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -31,7 +31,7 @@ class ColdReader(Protocol):
     ) -> None: ...
 
 
-def open_cold(path: Path) -> ColdReader:
+def open_cold(path: Path) -> Reader:
     """Open ``path``, whose bytes have been synced. Raises OSError as open(2) does."""
     fd = _open_direct(path)
     if fd is not None:
