@@ -27,12 +27,14 @@ SYSTEM_PACKAGES ?=
 PACKAGES_DEMO := ffmpeg python3-venv
 PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps systemd \
     golang-go golang-golang-x-mod-dev $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
+# What the emulated USB rigs need: a kernel of their own is built from the source, once (hil/rigs/uml).
+PACKAGES_RIG := $(PACKAGES_TEST) $(shell sed 's/\#.*//' hil/rigs/uml/packages.txt 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHON SERVE
 
-.PHONY: help demo test lint types lock bench clean install uninstall help-table \
+.PHONY: help demo test test-rig rig-kernel packages-rig lint types lock bench clean install uninstall help-table \
     packages-demo packages-test packages-install
 
 help:  ## list the targets
@@ -43,6 +45,12 @@ demo: packages-demo $(VENV)/runtime.stamp  ## show the agent at work with emulat
 
 test: packages-test lint types  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its own (no root, no KVM)
+	@exec $(BIN)/python -m pytest -n $(JOBS) --dist load tests/guest $(PYTEST_ARGS)
+
+rig-kernel: packages-rig $(VENV)/dev.stamp  ## build that kernel, if it is not in the cache
+	@exec $(BIN)/python -m hil.rigs.uml.kernel
 
 lint: $(VENV)/dev.stamp  ## style: ruff check and format
 	@echo "ruff"
@@ -100,11 +108,12 @@ for stamp in $(2); do echo "$$mark" > "$$stamp"; done
 endef
 
 USABLE := $(shell $(WORKS) && grep -qs " $(CURDIR)$$" $(VENV)/*.stamp && echo yes)
-DEVELOPING := $(filter test lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
+DEVELOPING := $(filter test test-rig rig-kernel lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
 
 # The development environment holds all of the runtime's, so a demo after a test makes nothing new.
 $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(if $(USABLE),,outdated) \
-        $(if $(filter test,$(MAKECMDGOALS)),| packages-test)
+        $(if $(filter test,$(MAKECMDGOALS)),| packages-test) \
+        $(if $(filter test-rig rig-kernel,$(MAKECMDGOALS)),| packages-rig)
 	@$(call MAKE_VENV,requirements-dev.lock,$(VENV)/dev.stamp)
 
 ifeq ($(DEVELOPING),)
@@ -204,6 +213,9 @@ packages-demo:
 
 packages-test:
 	@exec $(MAKE) packages-install PACKAGES="$(PACKAGES_TEST)"
+
+packages-rig:
+	@exec $(MAKE) packages-install PACKAGES="$(PACKAGES_RIG)"
 
 packages-install:
 	@if [ "$(SYSTEM_PACKAGES)" = skip ]; then exit 0; fi

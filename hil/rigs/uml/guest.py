@@ -1,0 +1,150 @@
+"""One run of the guest: boot, a command, halt."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from hil.rigs.uml import kernel
+
+HERE = Path(__file__).parent
+CHECKOUT = HERE.parents[2]
+GIB = 1 << 30
+PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "PYTHONDEVMODE", "TZ")
+GRACE = 10.0
+"""Seconds that the guest may take to end after it was told to."""
+
+
+class GuestFailed(Exception):
+    """The guest did not come up, or ended without saying how its command ended."""
+
+
+@dataclass(slots=True)
+class Guest:
+    """A guest that runs one command as its root, in the checkout. As a context manager it is dead at the end.
+
+    ``shares``: host folders that are the same folders inside, and may be written to. ``memory_mib``: of the guest; what
+    it writes outside of ``/run/scratch`` and the shares lives there too. ``scratch``: bytes of the disk at
+    ``/run/scratch``, which is ``$TMPDIR``; a file that holds it may be given by ``disk`` and is then kept.
+    ``time_travel``: its clocks run ahead as soon as it has nothing to do. ``rules``: more udev rules.
+    """
+
+    command: Sequence[str]
+    shares: Sequence[Path] = ()
+    memory_mib: int = 1024
+    scratch: int = 16 * GIB
+    time_travel: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    rules: Sequence[Path] = (CHECKOUT / "systemd" / "60-dockagent.rules",)
+    arguments: Sequence[str] = ()
+    output: IO[bytes] | None = None
+    _work: Path | None = None
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Boot it. Raises kernel.NoKernel where the kernel is not built."""
+        program = kernel.built()
+        if program is None:
+            raise kernel.NoKernel("the rig's kernel is not built; run: make rig-kernel")
+        self._work = work = Path(tempfile.mkdtemp(prefix="dockagent-uml-"))
+        self._write(work)
+        with (work / "kernel.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [program, *self._arguments(work)],
+                stdin=subprocess.DEVNULL,
+                stdout=self.output,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "TMPDIR": str(work)},
+            )
+
+    def wait(self, seconds: float) -> int:
+        """The command's exit status. Raises TimeoutError after so many seconds, GuestFailed when there is none."""
+        process, work = self._running()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired as err:
+            raise TimeoutError(f"the guest was still at work after {seconds:g} s: {shlex.join(self.command)}") from err
+        status = work / "status"
+        if not status.exists():
+            said = (work / "kernel.log").read_text(errors="replace").splitlines()[-8:]
+            raise GuestFailed("the guest ended without a status; its kernel said:\n" + "\n".join(said))
+        return int(status.read_text())
+
+    def wait_ready(self, seconds: float) -> None:
+        """Wait until the command is about to be run. Raises TimeoutError, or GuestFailed when it ended before."""
+        process, work = self._running()
+        end = time.monotonic() + seconds
+        while not (work / "ready").exists():
+            if process.poll() is not None:
+                raise GuestFailed((work / "kernel.log").read_text(errors="replace")[-2000:])
+            if time.monotonic() > end:
+                raise TimeoutError(f"the guest was not ready after {seconds:g} s")
+            time.sleep(0.05)
+
+    def cut_power(self) -> None:
+        """End it as a power cut does: nothing is written any more. No error if it has ended."""
+        process, _ = self._running()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(GRACE)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process is not None:
+            self.cut_power()
+        if self._work is not None:
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def _running(self) -> tuple[subprocess.Popen[bytes], Path]:
+        if self._process is None or self._work is None:
+            raise RuntimeError("the guest was not started")
+        return self._process, self._work
+
+    def _arguments(self, work: Path) -> list[str]:
+        travel = ["time-travel=inf-cpu"] if self.time_travel else []
+        return [
+            *(f"mem={self.memory_mib}M", f"ubda={work / 'scratch'}", f"WORK={work}", f"init={work / 'init.sh'}"),
+            *(
+                "root=/dev/root",
+                "rootfstype=hostfs",
+                "rootflags=/",
+                "ro",
+                "con=null",
+                "con0=null,fd:1",
+                "console=stderr0",
+            ),
+            *("dummy_hcd.num=4", "usb-storage.delay_use=0"),
+            *travel,
+            *self.arguments,
+        ]
+
+    def _write(self, work: Path) -> None:
+        for name in ("init.sh", "inside.sh"):
+            shutil.copy(HERE / name, work)
+        (work / "init.sh").chmod(0o755)
+        (work / "rules").mkdir()
+        for rules in self.rules:
+            shutil.copy(rules, work / "rules")
+        with (work / "scratch").open("wb") as disk:
+            disk.truncate(self.scratch)
+        (work / "shares").write_text("".join(f"{share.resolve()}\n" for share in self.shares))
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        exports = {**passed, "TMPDIR": "/run/scratch", "DOCKAGENT_GUEST": "uml", **self.environment}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+        lines += [f"cd {shlex.quote(str(CHECKOUT))}", f"exec {shlex.join(self.command)}"]
+        (work / "command.sh").write_text("\n".join(lines) + "\n")

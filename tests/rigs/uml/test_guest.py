@@ -1,0 +1,75 @@
+"""The guest itself: what a command in it can do, and how it ends."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hil.rigs.uml import kernel
+from hil.rigs.uml.guest import CHECKOUT, Guest, GuestFailed
+
+RUN = (sys.executable, "-m", "hil.rigs.uml")
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*RUN, *words], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_command_prints_and_ends_as_it_does_anywhere() -> None:
+    done = run("--", "bash", "-c", "echo one; echo two; id -u; pwd; exit 7")
+    assert (done.returncode, done.stdout) == (7, f"one\ntwo\n0\n{CHECKOUT}\n")
+
+
+def test_it_has_usb_and_the_file_systems_of_cards() -> None:
+    done = run("--", "bash", "-c", "cat /proc/filesystems; ls /sys/class/udc /sys/devices/platform /run/udev/rules.d")
+    assert {"vfat", "exfat", "ext4", "dummy_udc.0", "vhci_hcd.0", "60-dockagent.rules"} <= set(done.stdout.split())
+
+
+def test_what_it_writes_is_gone_but_for_its_shares(tmp_path: Path) -> None:
+    lost = CHECKOUT / "not-there.tmp"
+    script = f"echo kept > {tmp_path}/kept; echo lost > {lost}; cat {lost}; df --output=target $TMPDIR | tail -1"
+    done = run("--share", str(tmp_path), "--", "bash", "-c", script)
+    assert done.stdout == "lost\n/run/scratch\n"
+    assert (tmp_path / "kept").read_text() == "kept\n"
+    assert not lost.exists()
+
+
+def test_a_command_that_does_not_end_is_ended() -> None:
+    begun = time.monotonic()
+    done = run("--timeout", "15", "--", "sleep", "1000")
+    assert done.returncode == 124
+    assert "still at work after 15 s: sleep 1000" in done.stderr
+    assert time.monotonic() - begun < 60
+
+
+def test_a_guest_whose_kernel_dies_says_so() -> None:
+    with Guest(["bash", "-c", "echo c > /proc/sysrq-trigger; sleep 100"]) as guest, pytest.raises(GuestFailed):
+        guest.wait(60)
+
+
+def test_after_a_power_cut_only_what_was_synced_is_there(tmp_path: Path) -> None:
+    with Guest(["bash", "-c", f"echo safe > {tmp_path}/safe; sync; sleep 1000"], [tmp_path]) as guest:
+        guest.wait_ready(60)
+        end = time.monotonic() + 60
+        while not (tmp_path / "safe").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        guest.cut_power()
+        with pytest.raises(GuestFailed):
+            guest.wait(10)
+    assert (tmp_path / "safe").exists()
+
+
+def test_its_clocks_run_ahead_when_asked() -> None:
+    begun = time.monotonic()
+    done = run("--time-travel", "--", "bash", "-c", "a=$(date +%s); sleep 86400; echo $(( $(date +%s) - a ))")
+    assert int(done.stdout) >= 86400
+    assert time.monotonic() - begun < 100
+
+
+def test_the_cache_is_keyed_by_what_the_kernel_is_made_of() -> None:
+    built = kernel.built()
+    assert built is not None
+    assert built == kernel.build()  # nothing is built twice
+    assert kernel.dropped(built.with_name("config")) == []  # Kconfig took every option
