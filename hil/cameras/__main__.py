@@ -6,24 +6,26 @@ import argparse
 import signal
 import sys
 import threading
-import zlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hil.cameras import card
+from hil.cameras import card, models
 from hil.cameras.camera import ReferenceCamera
-from hil.cameras.card import Shift
 from hil.cameras.console import CameraClock, Console, Exchange, Faults
 from hil.cameras.footage import Look
 from hil.cameras.keyring import identity_in, maker_in
 from hil.cameras.manifest import Flaw
+from hil.cameras.models import quirks
 from hil.cameras.pki import Identity, Validity
 from hil.cameras.plate import Plate
 from hil.cameras.wire import unescape
 
-KINDS = ("signed", "unsigned", "gopro", "dcf")
+SHORT = {"signed": "reference-signed", "unsigned": "reference-signed", "gopro": "gopro-hero", "dcf": "generic-dcf"}
+KINDS = (*SHORT, *models.families())
+QUIRKS = sorted(set(quirks.QUIRKS) - quirks.OF_LABELS)
 MAKER = "Reference"
 MAKER_VALID = Validity(datetime(2020, 1, 1, tzinfo=UTC), datetime(2070, 1, 1, tzinfo=UTC))
 CAMERA_VALID = Validity(datetime(2020, 1, 1, tzinfo=UTC))
@@ -58,6 +60,7 @@ def pki(options: argparse.Namespace) -> None:
 
 def make(options: argparse.Namespace) -> None:
     """Make a card in a folder."""
+    _choose_serial(options)
     keys = options.pki or options.folder.with_name(f"{options.folder.name}.pki")
     _make_card(options.folder, options, _identity(keys, options))
     print(options.folder)
@@ -65,13 +68,14 @@ def make(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Plug a camera, made now unless its card is there, and serve its console until a signal unplugs it."""
+    _choose_serial(options)
     bays: Path = options.bays.absolute()
     identity = _identity(options.pki or bays.with_name(f"{bays.name}.pki"), options)
     home: Path = options.card or bays.with_name(f"{bays.name}.cards") / options.serial
     if not home.exists():
         _make_card(home, options, identity)
     console = None
-    if options.kind in ("signed", "unsigned") and not options.no_console:
+    if _family(options) == "reference-signed" and not options.no_console:
         console = Console(_plate(options), identity, clock=CameraClock(options.clock_offset), observer=_say)
         console.faults = _faults(options.fault)
     over = threading.Event()
@@ -84,14 +88,22 @@ def run(options: argparse.Namespace) -> None:
     _print(f"unplugged; the card is in {home}")
 
 
+def _family(options: argparse.Namespace) -> str:
+    kind: str = options.kind
+    return SHORT.get(kind, kind)
+
+
+def _choose_serial(options: argparse.Namespace) -> None:
+    if options.serial is None:
+        options.serial = "BWC-0001" if options.kind in SHORT else models.model(options.kind).example
+
+
 def _plate(options: argparse.Namespace) -> Plate:
-    if options.kind == "gopro":
-        return Plate(options.serial, "GoPro", "HERO10 Black", "H21.01.01.62.00")
-    return Plate(options.serial, MAKER)
+    return models.plate_of(_family(options), options.serial)
 
 
 def _identity(keys: Path, options: argparse.Namespace) -> Identity | None:
-    if options.kind != "signed":
+    if options.kind not in ("signed", "reference-signed"):
         return None
     return identity_in(keys, maker_in(keys, MAKER, MAKER_VALID), _plate(options), CAMERA_VALID)
 
@@ -99,22 +111,21 @@ def _identity(keys: Path, options: argparse.Namespace) -> Identity | None:
 def _make_card(folder: Path, options: argparse.Namespace, identity: Identity | None) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty")
-    look = Look(seconds=options.seconds)
-    # Two cameras must never film the same bytes unless somebody asks for it.
-    seed = zlib.crc32(options.serial.encode()) if options.seed is None else options.seed
-    shift = Shift(options.clips, options.first, options.start, look, options.bytes, seed, cache=options.cache)
+    quirks.check(options.quirk)
+    family, plate = _family(options), _plate(options)
+    shift = models.shift_of(
+        family, options.serial, clips=options.clips, clip_bytes=options.bytes, start=options.start, seed=options.seed
+    )
+    shift = replace(shift, look=Look(seconds=options.seconds), cache=options.cache)
+    shift = replace(shift, first=options.first or shift.first, start=quirks.start(options.quirk, shift.start))
     folder.mkdir(parents=True, exist_ok=True)
-    if options.kind == "gopro":
-        card.film_gopro(folder, _plate(options), shift)
-    elif options.kind == "dcf":
-        card.film_dcf(folder, shift)
-    else:
-        card.film_reference(folder, _plate(options), shift)
+    models.film(family, folder, plate, shift)
     if identity is not None:
-        created = shift.begins(shift.first + shift.clips) + timedelta(hours=1)
-        card.sign(folder, identity, sequence=options.sequence, created=created, flaw=options.flaw)
+        models.sign(models.model(family), folder, identity, shift, options.sequence, options.flaw)
+    clips = models.footage_in(family, plate, shift)
+    quirks.spoil(options.quirk, folder, clips)
     if options.alter is not None:
-        card.alter(folder, card.clips(folder)[0].name, options.alter)
+        card.alter(folder, clips[0], options.alter)
 
 
 def _faults(names: list[str]) -> Faults:
@@ -158,10 +169,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_card_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--kind", choices=KINDS, default="signed")
-    parser.add_argument("--serial", default="BWC-0001")
-    parser.add_argument("--clips", type=int, default=2, metavar="N", help="for gopro: recordings of two chapters")
-    parser.add_argument("--first", type=int, default=1, metavar="N", help="the first clip's number")
+    parser.add_argument("--kind", choices=KINDS, default="signed", help="a family of hil/cameras/models, or short")
+    parser.add_argument("--serial", help="default: BWC-0001 for the short kinds, else the family's example")
+    parser.add_argument("--clips", type=int, default=2, metavar="N", help="recordings; some are several files")
+    parser.add_argument("--first", type=int, metavar="N", help="the first recording's number")
     parser.add_argument("--start", type=_moment, default="2026-11-22T08:15:00Z", help="of the first clip")
     parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="length of each clip")
     parser.add_argument("--bytes", type=int, metavar="N", help="clips of so many random bytes instead of video")
@@ -170,6 +181,7 @@ def _add_card_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pki", type=Path, metavar="DIR", help="the maker's keys (default: beside the folder, .pki)")
     parser.add_argument("--sequence", type=int, default=1, metavar="N", help="the manifest's number")
     parser.add_argument("--flaw", type=Flaw, choices=list(Flaw), help="sign a manifest that is wrong in this way")
+    parser.add_argument("--quirk", action="append", default=[], choices=QUIRKS, help="of the card; may be repeated")
     parser.add_argument("--alter", type=int, metavar="OFFSET", help="flip a bit of the first clip after signing")
 
 

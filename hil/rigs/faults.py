@@ -3,6 +3,12 @@
 Each letter speaks about the next MiB of medium that a dock reads *for the first time* from this camera; what was read
 before is given well, so that a retry or a resume meets the next letter and not the last one again. A letter that ends a
 stay or an answer (``U``, ``P``, ``H``) takes effect in the middle of its MiB. After the last letter all is well.
+
+Where a rig knows where on a medium files lie, only their contents count: boot sectors, tables and folders are given
+well however often they are looked at, so that a script means the same on every file system. On a medium whose file
+system the rig cannot read, every sector counts. ``E``, ``B`` and ``F`` too take effect in the middle of their MiB, at
+one sector. A camera that is plugged in again with the script of its last stay goes on in it; with another script it
+begins anew.
 """
 
 from __future__ import annotations

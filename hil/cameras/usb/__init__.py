@@ -8,7 +8,7 @@ requests that are the same for all, and gives each function what is its own; ``u
 ``device``       the standard requests, and who gets what
 ``usbip``        the URBs of a kernel, over a socket
 ``storage``, ``scsi``, ``disk``, ``reach``  a card: its transport, its commands, its sectors, its script of faults
-``acm``, ``keyboard``                       a serial line that a Talker answers; a keyboard that is no camera's
+``acm``, ``pump``, ``keyboard``  a serial line that a Talker answers; a keyboard that is no camera's
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Endpoint:
 @dataclass(frozen=True, slots=True)
 class Interface:
     """One interface: its class, subclass and protocol, its endpoints, and the class's own descriptors, which stand
-    between the interface's descriptor and its endpoints'. ``text``: its string, or empty."""
+    between the interface's descriptor and its endpoints'. ``text``: its string, or empty. Where CDC's descriptors name
+    interfaces, they are numbered within their function, as in :class:`Setup`."""
 
     triple: tuple[int, int, int]
     endpoints: tuple[Endpoint, ...] = ()
@@ -87,9 +88,13 @@ class Function(ABC):
         """The cable is in; ``first``: the number of the function's first interface."""
         self.host = host
 
+    def reset(self) -> None:
+        """The host is about to choose the configuration, for the first time, or again after it reset the port. Stop
+        what is under way: what was sent before this returns is dropped."""
+        return
+
     def configured(self) -> None:
-        """The host chose the configuration: for the first time, or again after it reset the port. Nothing that was
-        sent before is waiting any more; whatever was under way is over."""
+        """The host chose the configuration, and nothing that was sent before is waiting any more."""
         return
 
     def detached(self) -> None:

@@ -6,8 +6,11 @@ import os
 import shlex
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +25,9 @@ HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]
 GIB = 1 << 30
 PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "PYTHONDEVMODE", "TZ")
+KNOCKER = "guest"
+KNOCK_S = 1.0
+_KNOCK = struct.pack("=III512s", 0xCAFEBABE, 2, 7, b"version")  # arch/um/drivers/mconsole.h: magic, version, length
 GRACE = 10.0
 """Seconds that the guest may take to end after it was told to."""
 
@@ -36,8 +42,9 @@ class Guest:
 
     ``shares``: host folders that are the same folders inside, and may be written to. ``memory_mib``: of the guest; what
     it writes outside of ``/run/scratch`` and the shares lives there too. ``scratch``: bytes of the disk at
-    ``/run/scratch``, which is ``$TMPDIR``; a file that holds it may be given by ``disk`` and is then kept.
-    ``time_travel``: its clocks run ahead as soon as it has nothing to do. ``rules``: more udev rules.
+    ``/run/scratch``, which is ``$TMPDIR``. ``disks``: files of the host that are its disks ``/dev/ubdb``, ``ubdc``, …
+    and keep what it writes. ``time_travel``: its clocks run ahead as soon as it has nothing to do. ``rules``: more udev
+    rules. ``systemd``: its process 1 is systemd, with a journal and udev and no other unit.
     """
 
     command: Sequence[str]
@@ -48,6 +55,8 @@ class Guest:
     environment: Mapping[str, str] = field(default_factory=dict)
     rules: Sequence[Path] = (CHECKOUT / "systemd" / "60-dockagent.rules",)
     arguments: Sequence[str] = ()
+    disks: Sequence[Path] = ()
+    systemd: bool = False
     output: IO[bytes] | None = None
     _work: Path | None = None
     _process: subprocess.Popen[bytes] | None = None
@@ -68,6 +77,8 @@ class Guest:
                 start_new_session=True,
                 env={**os.environ, "TMPDIR": str(work)},
             )
+        if not self.time_travel:
+            threading.Thread(target=_knock, args=(self._process, work), name="knock", daemon=True).start()
 
     def wait(self, seconds: float) -> int:
         """The command's exit status. Raises TimeoutError after so many seconds, GuestFailed when there is none."""
@@ -117,26 +128,23 @@ class Guest:
 
     def _arguments(self, work: Path) -> list[str]:
         travel = ["time-travel=inf-cpu"] if self.time_travel else []
+        disks = [f"ubd{chr(ord('b') + number)}={disk.resolve()}" for number, disk in enumerate(self.disks)]
         return [
             *(f"mem={self.memory_mib}M", f"ubda={work / 'scratch'}", f"WORK={work}", f"init={work / 'init.sh'}"),
-            *(
-                "root=/dev/root",
-                "rootfstype=hostfs",
-                "rootflags=/",
-                "ro",
-                "con=null",
-                "con0=null,fd:1",
-                "console=stderr0",
-            ),
+            *("root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"),
+            *("con=null", "con0=null,fd:1", "console=stderr0", f"uml_dir={work}", f"umid={KNOCKER}"),
             *("dummy_hcd.num=4", "usb-storage.delay_use=0"),
             *travel,
+            *disks,
             *self.arguments,
         ]
 
     def _write(self, work: Path) -> None:
-        for name in ("init.sh", "inside.sh"):
+        for name in ("init.sh", "inside.sh", "systemd.sh"):
             shutil.copy(HERE / name, work)
         (work / "init.sh").chmod(0o755)
+        if self.systemd:
+            (work / "systemd").touch()
         (work / "rules").mkdir()
         for rules in self.rules:
             shutil.copy(rules, work / "rules")
@@ -144,7 +152,20 @@ class Guest:
             disk.truncate(self.scratch)
         (work / "shares").write_text("".join(f"{share.resolve()}\n" for share in self.shares))
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        exports = {**passed, "TMPDIR": "/run/scratch", "DOCKAGENT_GUEST": "uml", **self.environment}
+        exports = {**passed, "TMPDIR": "/run/scratch", "DOCKAGENT_GUEST": "uml", "NO_COLOR": "1", **self.environment}
         lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
         lines += [f"cd {shlex.quote(str(CHECKOUT))}", f"exec {shlex.join(self.command)}"]
         (work / "command.sh").write_text("\n".join(lines) + "\n")
+
+
+def _knock(process: subprocess.Popen[bytes], work: Path) -> None:
+    """Ask the guest's monitor for its version every second until it ends. A User-Mode Linux that has nothing to do was
+    seen to sleep through its own timer for minutes; any interrupt wakes it."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(work / "knock"))
+        line.settimeout(KNOCK_S)
+        while process.poll() is None:
+            with suppress(OSError):  # it is not up yet, or has just ended
+                line.sendto(_KNOCK, str(work / KNOCKER / "mconsole"))
+                line.recv(1024)
+            time.sleep(KNOCK_S)

@@ -1,0 +1,127 @@
+"""A family's card: which files lie on it, and what is in them. Everything follows from the plate and the shift."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from hil.cameras import footage
+from hil.cameras.card import Shift
+from hil.cameras.models.reader import File, Model
+from hil.cameras.plate import Plate
+
+PICTURE_BYTES = 512
+LOW_SHARE = 8  # a low-resolution copy has so much less than its clip
+
+
+def plan(model: Model, plate: Plate, shift: Shift, *, signed: bool = False) -> tuple[tuple[str, File], ...]:
+    """The files of a card by their paths, in the order in which the camera writes them. ``signed``: those too that are
+    there once it is signed. Raises ValueError for a template with a word that nobody knows."""
+    return tuple(_plan(model, plate, shift, signed))
+
+
+def _plan(model: Model, plate: Plate, shift: Shift, signed: bool) -> Iterator[tuple[str, File]]:
+    for file in model.file:
+        if file.each == "card" or (file.each == "signature" and signed):
+            yield _fill(model, file.path, plate, shift, shift.first, 0), file
+    for number in shift.numbers():
+        for file in model.file:
+            if file.each == "recording" and (shift.sidecars or file.role == "footage"):
+                yield _fill(model, file.path, plate, shift, number, file.channel), file
+
+
+def film(model: Model, root: Path, plate: Plate, shift: Shift) -> None:
+    """Put the files of a shift into the folder ``root``. Raises what ``hil.cameras.footage`` raises, and ValueError for
+    a mistake in a template."""
+    for file in model.file:
+        if file.each == "card":
+            path = _place(root, _fill(model, file.path, plate, shift, shift.first, 0))
+            _write(model, path, file, plate, shift, shift.first, None)
+            _date(path, shift, shift.first, file)
+    for number in shift.numbers():
+        _record(model, root, plate, shift, number)
+
+
+def _record(model: Model, root: Path, plate: Plate, shift: Shift, number: int) -> None:
+    video: Path | None = None
+    for file in model.file:
+        if file.each != "recording" or not (shift.sidecars or file.role == "footage"):
+            continue
+        path = _place(root, _fill(model, file.path, plate, shift, number, file.channel))
+        _write(model, path, file, plate, shift, number, video)
+        _date(path, shift, number, file)
+        if file.holds == "video":
+            video = path
+
+
+def _place(root: Path, name: str) -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write(model: Model, to: Path, file: File, plate: Plate, shift: Shift, number: int, video: Path | None) -> None:
+    seed = _seed(model, shift, number, file)
+    began = shift.begins(number) + timedelta(seconds=shift.look.seconds) * file.after
+    if file.holds == "text":
+        to.write_text(_fill(model, file.text, plate, shift, number, file.channel), newline="")
+    elif file.holds == "track":
+        to.write_text(footage.track(seed, began, shift.look.seconds), newline="")
+    elif file.holds == "subtitles":
+        to.write_text(_subtitles(seed, shift.look.seconds), newline="")
+    elif shift.size is not None or file.holds == "noise":
+        footage.noise(to, _noise_bytes(file, shift.size), seed)
+    elif file.holds == "video":
+        footage.film(to, shift.look, seed, began, shift.cache)
+    elif video is None:
+        raise ValueError(f"{model.family}.toml: {file.path} is made of a video, and none stands above it")
+    elif file.holds == "picture":
+        footage.thumbnail(video, to, shift.cache)
+    else:
+        footage.low_resolution(video, to, shift.cache)
+
+
+def _noise_bytes(file: File, clip: int | None) -> int:
+    if file.holds == "video" and clip is not None:
+        return int(clip * file.share)
+    if file.holds == "low" and clip is not None:
+        return clip // LOW_SHARE + 1
+    return PICTURE_BYTES
+
+
+def _subtitles(seed: int, seconds: float) -> str:
+    """Telemetry as the cameras write it: SubRip, a line for each second."""
+    lines = []
+    for second in range(int(seconds) + 1):
+        lines += [f"{second + 1}", f"00:00:{second:02},000 --> 00:00:{second + 1:02},000"]
+        lines += [f"[iso: 100] [shutter: 1/{60 + seed % 200}] [rel_alt: {second}.000]", ""]
+    return "\r\n".join(lines)
+
+
+def _date(path: Path, shift: Shift, number: int, file: File) -> None:
+    """The time at which the camera closed the file."""
+    closed = (shift.begins(number) + timedelta(seconds=shift.look.seconds) * (file.after + 1)).timestamp()
+    os.utime(path, (closed, closed))
+
+
+def _seed(model: Model, shift: Shift, number: int, file: File) -> int:
+    """A number of its own for every file of every recording of every shift."""
+    return shift.seed * 1_000_000 + number * 100 + model.file.index(file)
+
+
+def _fill(model: Model, template: str, plate: Plate, shift: Shift, number: int, channel: int) -> str:
+    channels = 1 + max(one.channel for one in model.file)
+    words = plate.as_json() | {
+        "number": number,
+        "start": shift.begins(number),
+        "count": (number - 1) * channels + channel + 1,
+    }
+    try:
+        return template.format_map(words)
+    except (KeyError, ValueError, IndexError) as error:
+        known = ", ".join(words)
+        raise ValueError(
+            f"{model.family}.toml: {template!r:.60}: cannot be filled ({error}); words: {known}"
+        ) from error

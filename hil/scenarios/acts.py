@@ -1,0 +1,211 @@
+"""What each line of a script does."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable
+
+from hil.scenarios import cast, evidence
+from hil.scenarios.cast import Member
+from hil.scenarios.model import Line
+from hil.scenarios.stage import Stage, Unmet
+
+STUCK = 20.0
+"""Seconds without news after which a person takes a camera out and puts it in again."""
+OUT_FIRST = "it must be in no bay for that"
+
+
+def act(stage: Stage, line: Line) -> None:
+    """Carry out one line. Raises Unmet when it cannot be, or not in time."""
+    stage.look()
+    try:
+        _ACTS[line.kind](stage, line)
+    except (ValueError, NotImplementedError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+        raise Unmet(f"{line.text}: {error}") from error
+
+
+def _plug(stage: Stage, line: Line) -> None:
+    stage.plug(line.words["camera"], line.words["bay"])
+
+
+def _unplug(stage: Stage, line: Line) -> None:
+    stage.unplug(line.words["camera"])
+
+
+def _drain(stage: Stage, line: Line) -> None:
+    """As a person does who wants the camera empty: in again when it fell out, out and in again when nothing moves."""
+    name, bay = line.words["camera"], line.words["bay"]
+    for _ in range(12):
+        if stage.stay(name) is None:
+            stage.plug(name, bay)
+
+        def settled() -> bool:
+            return evidence.happened(stage, name, "released") or stage.stay(name) is None
+
+        try:
+            stage.until(lambda: settled() or evidence.happened(stage, name, "kept"), line.text, line.within or STUCK)
+        except Unmet:
+            if not stage.agent.alive():
+                raise
+            stage.say("script", f"nothing happens to {name}: a person takes it out", bay, name)
+        if evidence.happened(stage, name, "released"):
+            return
+        stage.unplug(name)
+        stage.until(lambda: _seen_to_leave(stage, name), f"{name} gone", None)
+    raise Unmet(f"{line.text}: not released after twelve stays")
+
+
+def _seen_to_leave(stage: Stage, name: str) -> bool:
+    """Whether the dock knows that it left; one that was out before the dock had seen it leaves no record."""
+    return evidence.happened(stage, name, "gone") or not evidence.happened(stage, name, "attached")
+
+
+def _power(stage: Stage, line: Line) -> None:
+    bay = line.words["bay"]
+    name = stage.bays.get(bay, "")
+    stay = stage.stays.get(name, [None])[-1]
+    if stay is None:
+        raise Unmet(f"{line.text}: nobody was ever in {bay}")
+    stage.say("script", f"the power of {bay} is switched {line.words['on']}", bay, name)
+    stay.power(line.words["on"] == "on")
+
+
+def _wait_event(stage: Stage, line: Line) -> None:
+    name, event = line.words["camera"], line.words["event"]
+    stage.until(lambda: evidence.happened(stage, name, event), line.text, line.within)
+
+
+def _wait_pulling(stage: Stage, line: Line) -> None:
+    member, goal = stage.cast[line.words["camera"]], int(line.words["number"]) * 1024
+    stage.until(lambda: stage.pulled(member.specimen) >= goal, line.text, line.within)
+
+
+def _counting(count: Callable[[Stage, str], int]) -> Callable[[Stage, Line], None]:
+    def wait(stage: Stage, line: Line) -> None:
+        name, goal = line.words["camera"], int(line.words["number"])
+        stage.until(lambda: count(stage, name) >= goal, line.text, line.within)
+
+    return wait
+
+
+def _wait_finding(stage: Stage, line: Line) -> None:
+    name, text = line.words["camera"], line.words["text"]
+    stage.until(lambda: any(text in one for one in evidence.findings(stage, name)), line.text, line.within)
+
+
+def _wait_status(stage: Stage, line: Line) -> None:
+    text = line.words["text"]
+    stage.until(lambda: text in stage.agent.ask("status").out, line.text, line.within)
+
+
+def _kill(stage: Stage, line: Line) -> None:
+    stage.say("script", "the dock is killed")
+    _end(stage, signal.SIGKILL, -signal.SIGKILL)
+
+
+def _stop(stage: Stage, line: Line) -> None:
+    stage.say("script", "the dock is told to stop")
+    _end(stage, signal.SIGTERM, 0)
+
+
+def _end(stage: Stage, number: signal.Signals, wanted: int) -> None:
+    if not stage.agent.alive():
+        raise Unmet("the dock does not run")
+    stage.running = False
+    code = stage.agent.stop(number)
+    if code != wanted:
+        raise Unmet(f"the dock ended with {code}; it said: {stage.agent.last_words(2)}")
+
+
+def _start(stage: Stage, line: Line) -> None:
+    stage.start()
+
+
+def _console(stage: Stage, line: Line) -> None:
+    name, mood = line.words["camera"], line.words["mood"]
+    stage.say("script", f"the console of {name} is {mood} from now on", stage.bay_of(name), name)
+    stage.cast[name].mood(mood)
+
+
+def _type(stage: Stage, line: Line) -> None:
+    keyboard = getattr(stage.stay(line.words["camera"]), "keyboard", None)
+    if keyboard is None:
+        raise Unmet(f"{line.text}: it has no keyboard on this rig")
+    keyboard.type(line.words["text"])
+
+
+def _at_home(stage: Stage, name: str) -> Member:
+    if stage.stay(name) is not None:
+        raise Unmet(f"{name} is in {stage.bay_of(name)}; {OUT_FIRST}")
+    member = stage.cast[name]
+    if not member.known:
+        raise Unmet(f"the medium of {name} was made by somebody else, and is not changed")
+    stage.say("script", f"the card of {name} is changed", "", name)
+    member.touched = True
+    return member
+
+
+def _film(stage: Stage, line: Line) -> None:
+    _at_home(stage, line.words["camera"]).film(int(line.words["number"]))
+
+
+def _alter(stage: Stage, line: Line) -> None:
+    _at_home(stage, line.words["camera"]).alter(int(line.words["number"]))
+
+
+def _remove(stage: Stage, line: Line) -> None:
+    _at_home(stage, line.words["camera"]).remove(int(line.words["number"]))
+
+
+def _swap(stage: Stage, line: Line) -> None:
+    cast.swap(_at_home(stage, line.words["camera"]), _at_home(stage, line.words["other"]))
+
+
+def _grow(stage: Stage, line: Line) -> None:
+    """Only where a card is a folder that lies in the bay."""
+    name = line.words["camera"]
+    folder = stage.place.bays / stage.bay_of(name)
+    clips = [path for path in sorted(folder.rglob("*.MP4"))]
+    if stage.stay(name) is None or not clips:
+        raise Unmet(f"{line.text}: it has no clip in a bay")
+    stage.say("script", f"{name} records on", stage.bay_of(name), name)
+    cast.grow(clips[-1], int(line.words["number"]))
+    stage.changed_in_bay(name, folder)
+
+
+def _store_away(stage: Stage, line: Line) -> None:
+    stage.say("script", "the store is away")
+    stage.place.store.rename(stage.place.store.with_name("store.away"))
+
+
+def _store_back(stage: Stage, line: Line) -> None:
+    stage.say("script", "the store is back")
+    stage.place.store.with_name("store.away").rename(stage.place.store)
+
+
+_ACTS: dict[str, Callable[[Stage, Line], None]] = {
+    "plug": _plug,
+    "unplug": _unplug,
+    "drain": _drain,
+    "power": _power,
+    "wait": _wait_event,
+    "wait-pulling": _wait_pulling,
+    "wait-pulled": _counting(evidence.pulled),
+    "wait-delivered": _counting(evidence.delivered),
+    "wait-quarantined": _counting(evidence.quarantined),
+    "wait-finding": _wait_finding,
+    "wait-status": _wait_status,
+    "kill": _kill,
+    "stop": _stop,
+    "start": _start,
+    "console": _console,
+    "type": _type,
+    "film": _film,
+    "grow": _grow,
+    "alter": _alter,
+    "remove": _remove,
+    "swap": _swap,
+    "store-away": _store_away,
+    "store-back": _store_back,
+}

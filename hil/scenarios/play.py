@@ -1,0 +1,198 @@
+"""Play one scenario on one rig: make the cameras, start the dock, follow the script, judge what came of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hil.cameras.keyring import maker_in
+from hil.cameras.specimen import Specimen
+from hil.demo.agent import COMMAND
+from hil.demo.place import Place, fresh
+from hil.rigs import Rig, faults
+from hil.rigs.faults import MIB, NEEDS
+from hil.rigs.folder import Hand
+from hil.scenarios import always, rigs
+from hil.scenarios.acts import act
+from hil.scenarios.agent import StillAgent, configuration
+from hil.scenarios.cast import VALID, Member, corpus_folder, make
+from hil.scenarios.claims import Judged, judge_all, settle
+from hil.scenarios.model import Part, Scenario
+from hil.scenarios.stage import Moment, Stage, Unmet
+
+
+class Skipped(Exception):
+    """A scenario that cannot be played here; one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run. ``stopped``: why the script could not be played to its end, or empty; ``letters``: the faults
+    of each camera that has any; ``command``: what plays it again."""
+
+    scenario: Scenario
+    rig: str
+    seed: int | None
+    letters: Mapping[str, str]
+    stopped: str
+    judged: tuple[Judged, ...]
+    moments: tuple[Moment, ...]
+    seconds: float
+    log: tuple[str, ...]
+    command: str = field(default="")
+
+    @property
+    def good(self) -> bool:
+        """Whether all went as it must."""
+        return not self.stopped and all(one.holds for one in self.judged)
+
+    @property
+    def why(self) -> str:
+        """The first thing that went wrong, or nothing."""
+        wrong = [f"{one.text}: {one.why}" for one in self.judged if not one.holds]
+        return self.stopped or next(iter(wrong), "")
+
+
+def drawn(scenario: Scenario, rig_name: str, seed: int | None) -> Scenario:
+    """The scenario with the faults that a seed gives its cameras: only such as the rig can carry. Without a seed those
+    cameras have none."""
+    letters: dict[str, str] = {}
+    carries = rigs.RIGS[rig_name].carries
+    for number, (name, part) in enumerate(scenario.cameras.items()):
+        if part.drawn:
+            able = "".join(letter for letter in part.drawn if letter == "r" or NEEDS[letter] in carries)
+            length = max(part.clips * part.clip_kib * 1024 // MIB, 1)
+            chosen = faults.draw(seed * 1000 + number, length, able) if seed is not None and able else None
+            letters[name] = chosen.letters if chosen else ""
+    return scenario.with_faults(letters) if letters else scenario
+
+
+def play(
+    scenario: Scenario, rig_name: str, folder: Path, *, seed: int | None = None, bench: Path | None = None
+) -> Outcome:
+    """Play a scenario whose faults are drawn already in an empty ``folder``. Raises Skipped where that cannot be."""
+    if not COMMAND.exists():
+        raise Skipped(f"the command {COMMAND} is not installed: pip install -e .")
+    if why := rigs.cannot_carry(scenario, rig_name):
+        raise Skipped(f"{rig_name} cannot carry it: {why}")
+    began = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        place = stack.enter_context(fresh(folder / "dock"))
+        stage = _set(scenario, rig_name, place, stack, bench)
+        stopped = _follow(stage)
+        judged = _judge(stage, hurry=bool(stopped))
+        letters = {name: part.faults for name, part in scenario.cameras.items() if part.faults}
+        log = place.log.read_text(errors="replace").splitlines() if place.log.exists() else []
+        _keep(place, folder)
+        moments = tuple(sorted(stage.moments, key=lambda one: one.seconds))
+    took = time.monotonic() - began
+    return Outcome(scenario, rig_name, seed, letters, stopped, tuple(judged), moments, took, tuple(log))
+
+
+def clear(folder: Path) -> None:
+    """Remove what is big in the folder of a run: cards, media, store, spool. Report, log and ledger stay."""
+    shutil.rmtree(folder / "dock", ignore_errors=True)
+
+
+def _set(scenario: Scenario, rig_name: str, place: Place, stack: ExitStack, bench: Path | None) -> Stage:
+    maker_in(place.maker, "Reference", VALID)
+    agent = StillAgent(place)
+    stages: list[Stage] = []
+
+    def pulled(camera: Specimen) -> int:
+        return stages[0].pulled(camera)
+
+    hand = Hand(pulled, agent.still)
+    try:
+        rig: Rig = rigs.open_rig(rig_name, rigs.Room(place, hand, bench))
+    except rigs.Unusable as error:
+        raise Skipped(str(error)) from error
+    stack.callback(rig.close)
+    entry = rigs.RIGS[rig_name]
+    if lacking := sorted(scenario.needs - rig.carries):
+        raise Skipped(f"this {rig_name} cannot do {', '.join(lacking)}")
+    try:
+        if isinstance(rig, AbstractContextManager):
+            stack.enter_context(rig)
+        cast = {name: _member(rig, entry, part, place) for name, part in scenario.cameras.items()}
+        console_ms = int(entry.console_ms * entry.patience)
+        place.configure(configuration(place, rig, scenario.dock, console_ms))
+        stage = Stage(scenario, rig, place, agent, cast, entry.patience)
+        for name, member in cast.items():
+            stage.before[name] = rig.digest(member.specimen)
+    except (FileNotFoundError, ValueError, RuntimeError) as error:
+        raise Skipped(str(error)) from error
+    stages.append(stage)
+    stack.enter_context(agent)
+    return stage
+
+
+def _member(rig: Rig, entry: rigs.Entry, part: Part, place: Place) -> Member:
+    """A camera of the cast: made, or the real one of that name. Raises what these raise."""
+    real: Callable[[str], Specimen] | None = getattr(rig, "specimen", None)
+    if real is not None:
+        return Member(part, real(part.name), None, None, made=False)
+    here = replace(part, filesystem=part.filesystem or entry.filesystem)
+    member = make(here, place.cards / part.name, place.maker, corpus_folder(os.environ))
+    _check_functions(rig, member.specimen)
+    return member
+
+
+def _check_functions(rig: Rig, camera: Specimen) -> None:
+    """A rig that makes a camera's functions one by one may lack one. Raises ValueError."""
+    makers: Mapping[str, object] | None = getattr(rig, "makers", None)
+    lacking = [word for word in camera.functions if makers is not None and word not in makers]
+    if lacking:
+        raise ValueError(f"the rig {rig.name} has no function {', '.join(lacking)} for {camera.name}")
+
+
+def _follow(stage: Stage) -> str:
+    """Play the script; why it could not be played to its end, or nothing."""
+    try:
+        stage.start()
+        stage.until(lambda: any(stage.ledger.of("dock.start")), "the dock is ready", None)
+        for line in stage.scenario.script:
+            act(stage, line)
+    except (Unmet, RuntimeError, OSError) as error:
+        stage.say("script", f"the script ends here: {error}")
+        return str(error)
+    return ""
+
+
+def _judge(stage: Stage, *, hurry: bool) -> list[Judged]:
+    """What is expected while the dock runs; then, with the dock and the cameras out, what is always expected."""
+    live = tuple(line for line in stage.scenario.expect if line.kind != "untouched")
+    still = tuple(line for line in stage.scenario.expect if line.kind == "untouched")
+    if not hurry:
+        settle(stage)
+    judged = judge_all(stage, live, hurry=hurry)
+    if stage.agent.alive():
+        stage.say("script", "the scenario is over, the dock is told to stop")
+        stage.over = True
+        try:
+            stage.exits.append(stage.agent.stop())
+        except subprocess.TimeoutExpired as error:
+            stage.exits.append(f"it did not end within {error.timeout:g} s after SIGTERM, and was killed")
+    for name, stays in stage.stays.items():
+        try:
+            stays[-1].unplug()
+        except (RuntimeError, OSError) as error:
+            stage.say("rig", f"it cannot be pulled out: {error}", stage.bay_of(name), name)
+    stage.look()
+    return [*judged, *judge_all(stage, still, hurry=True), *always.check(stage)]
+
+
+def _keep(place: Place, folder: Path) -> None:
+    """Log, configuration and ledger beside the report, where they stay."""
+    for file in (place.log, place.config):
+        if file.exists():
+            shutil.copyfile(file, folder / file.name)
+    if (place.home / "ledger").is_dir():
+        shutil.copytree(place.home / "ledger", folder / "ledger", dirs_exist_ok=True)

@@ -1,0 +1,206 @@
+"""Read a scenario's file. Every mistake is one line: file, line, what is wrong, what is allowed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from hil.cameras.manifest import Flaw
+from hil.rigs import Ability
+from hil.rigs.faults import LETTERS
+from hil.scenarios.cast import example_serial, model_names, needs_of
+from hil.scenarios.grammar import ACTS, CLAIMS, MOODS, Form, form_of, parse
+from hil.scenarios.model import RANDOM, Line, Part, Scenario
+
+CASES = Path(__file__).with_name("cases")
+TOP = ("about", "why", "camera", "dock", "script", "expect", "rigs")
+DOCK_TABLES = ("dock", "bays", "store", "limits", "preview", "clock", "trust")
+FILESYSTEMS = ("vfat", "exfat", "ext4")
+RIGS = ("folder", "loop", "usbip", "gadget", "qemu", "bench")
+_NAME = re.compile(r"[a-z][a-z0-9-]*")
+_RESERVED = {"dock", "store", "ledger", "status", "finding", "reason", "no", "one"}
+_KEYS: dict[str, type] = {key: kind for key, kind in get_type_hints(Part).items() if key in Part.__slots__[1:]}
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "filesystem": FILESYSTEMS,
+    "flaw": tuple(Flaw),
+    "console": MOODS,
+}
+
+
+class Mistake(ValueError):
+    """A file that is no scenario; its text is one line that says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    lines: tuple[str, ...]
+
+    def wrong(self, line: int, words: str) -> Mistake:
+        return Mistake(f"{self.path}:{line}: {words}")
+
+    def find(self, text: str, after: int = 1) -> int:
+        """The number of the first line, from ``after`` on, in which ``text`` stands; ``after`` where there is none."""
+        found = (number for number, line in enumerate(self.lines, 1) if number >= after and re.search(text, line))
+        return next(found, after)
+
+
+def find(name: str) -> Path:
+    """The file of a scenario: a path, or the name of one that comes with the project. Raises Mistake."""
+    given = Path(name)
+    if given.suffix == ".toml" or given.is_file():
+        return given
+    known = CASES / f"{name}.toml"
+    if not known.is_file():
+        raise Mistake(f"{name}:1: there is no such scenario; `python -m hil list` shows those that are there")
+    return known
+
+
+def all_cases() -> tuple[Path, ...]:
+    """The scenarios that come with the project, by name."""
+    return tuple(sorted(CASES.glob("*.toml")))
+
+
+def read(path: Path) -> Scenario:
+    """The scenario in a file. Raises Mistake."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"{path}:1: cannot be read: {error}") from error
+    file = _File(path, tuple(text.splitlines()))
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"at line (\d+)", str(error))
+        raise file.wrong(int(at[1]) if at else len(file.lines), f"no TOML: {error}") from error
+    _known_keys(file, raw)
+    cameras = {name: _part(file, name, table) for name, table in _cameras(file, raw)}
+    script = tuple(_lines(file, raw, "script", ACTS))
+    expect = tuple(_lines(file, raw, "expect", CLAIMS))
+    for line in (*script, *expect):
+        if unknown := line.cameras() - set(cameras):
+            raise file.wrong(line.number, f"no camera is called {', '.join(unknown)}; there are: {', '.join(cameras)}")
+    rigs = _rigs(file, raw.get("rigs", list(RIGS)))
+    for line in script:
+        only = form_of(line, ACTS).only
+        rigs = tuple(rig for rig in rigs if not only or rig in only)
+    _consoles(file, cameras, script)
+    needs = _needs(cameras, script, expect)
+    dock = _dock(file, raw.get("dock", {}))
+    return Scenario(
+        path.stem, path, raw["about"], raw["why"], cameras, dock, script, expect, needs, () if rigs == RIGS else rigs
+    )
+
+
+def _known_keys(file: _File, raw: dict[str, Any]) -> None:
+    for key in raw:
+        if key not in TOP:
+            raise file.wrong(
+                file.find(rf"^\s*\[*{re.escape(key)}\b"), f"key {key!r} is unknown; allowed: {', '.join(TOP)}"
+            )
+    for key in ("about", "why", "script", "expect"):
+        if not isinstance(raw.get(key), str) or not raw[key].strip():
+            raise file.wrong(file.find(rf"^\s*{key}\b"), f"{key} must be a text that is not empty")
+    for key in ("about", "why"):
+        if "\n" in raw[key].strip():
+            raise file.wrong(file.find(rf"^\s*{key}\b"), f"{key} must be one line")
+
+
+def _cameras(file: _File, raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    table = raw.get("camera")
+    if not isinstance(table, dict) or not table:
+        raise file.wrong(1, "no camera; write one as [camera.alice]")
+    for name, keys in table.items():
+        at = file.find(rf"camera\.{re.escape(name)}\b")
+        if not _NAME.fullmatch(name) or name in _RESERVED:
+            raise file.wrong(at, f"{name!r} is no name for a camera; allowed: small letters, digits, dashes")
+        if not isinstance(keys, dict):
+            raise file.wrong(at, f"camera.{name} must be a table")
+        yield name, keys
+
+
+def _part(file: _File, name: str, table: dict[str, Any]) -> Part:
+    here = file.find(rf"camera\.{re.escape(name)}\b")
+    for key, value in table.items():
+        at = file.find(rf"\b{re.escape(key)}\s*=", here)
+        if key not in _KEYS:
+            raise file.wrong(at, f"a camera has no {key!r}; allowed: {', '.join(_KEYS)}")
+        if type(value) is not _KEYS[key] and (type(value), _KEYS[key]) != (int, float):
+            raise file.wrong(at, f"{key} = {value!r} must be of type {_KEYS[key].__name__}")
+        _check_value(file, at, key, value)
+    if table.get("model") not in model_names():
+        at, allowed = file.find(r"\bmodel\s*=", here), ", ".join(model_names())
+        raise file.wrong(at, f"no model {table.get('model')!r}; allowed: {allowed}")
+    part = Part(**{"name": name, "serial": example_serial(name, table["model"]), **table})
+    try:
+        needs_of(part)
+    except ValueError as error:
+        raise file.wrong(here, str(error)) from error
+    return part
+
+
+def _check_value(file: _File, at: int, key: str, value: Any) -> None:
+    allowed = _CHOICES.get(key)
+    if allowed and value not in allowed:
+        raise file.wrong(at, f"{key} = {value!r} is unknown; allowed: {', '.join(allowed)}")
+    if key == "faults":
+        letters = value.removeprefix(RANDOM).strip()
+        if unknown := sorted(set(letters) - set(LETTERS)):
+            what = ", ".join(f"{letter} ({about})" for letter, about in LETTERS.items())
+            raise file.wrong(at, f"no fault is called {', '.join(unknown)}; allowed: {what}, or `random` and letters")
+        if value.startswith(RANDOM) and not letters:
+            raise file.wrong(at, "random needs the letters that may be drawn, as in `random EU`")
+    if isinstance(value, int) and not isinstance(value, bool) and key != "clock" and value < 0:
+        raise file.wrong(at, f"{key} = {value} must not be negative")
+    if key == "usb" and not re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", value):
+        raise file.wrong(at, f"usb = {value!r} must be written like 1d6b:0104")
+
+
+def _lines(file: _File, raw: dict[str, Any], key: str, forms: tuple[Form, ...]) -> Iterator[Line]:
+    start = file.find(rf"^\s*{key}\s*=")
+    for text in raw[key].splitlines():
+        said = text.split("#")[0].strip() if '"' not in text else text.strip()
+        if not said:
+            continue
+        number = start = file.find(re.escape(text.strip()), start)
+        try:
+            yield parse(said, number, forms)
+        except ValueError as error:
+            raise file.wrong(number, str(error)) from error
+
+
+def _consoles(file: _File, cameras: dict[str, Part], script: tuple[Line, ...]) -> None:
+    for line in script:
+        if line.kind == "console" and not cameras[line.words["camera"]].console:
+            raise file.wrong(line.number, f'{line.words["camera"]} has no console; give it one: console = "fine"')
+
+
+def _rigs(file: _File, rigs: Any) -> tuple[str, ...]:
+    if not isinstance(rigs, list) or not rigs or not set(rigs) <= set(RIGS):
+        raise file.wrong(file.find(r"^\s*rigs\b"), f"rigs = {rigs!r} must be a list of: {', '.join(RIGS)}")
+    return tuple(rig for rig in RIGS if rig in rigs)
+
+
+def _dock(file: _File, tables: Any) -> dict[str, dict[str, Any]]:
+    at = file.find(r"^\s*\[?dock\b")
+    for name, keys in tables.items():
+        if name not in DOCK_TABLES or not isinstance(keys, dict):
+            raise file.wrong(
+                at, f"dock.{name} is no table of the dock's configuration; allowed: {', '.join(DOCK_TABLES)}"
+            )
+    return dict(tables)
+
+
+def _needs(cameras: dict[str, Part], script: tuple[Line, ...], expect: tuple[Line, ...]) -> frozenset[Ability]:
+    needed: set[Ability] = set()
+    for part in cameras.values():
+        needed |= needs_of(part)
+    for line in script:
+        needed |= set(form_of(line, ACTS).needs)
+    for line in expect:
+        needed |= set(form_of(line, CLAIMS).needs)
+    return frozenset(needed)

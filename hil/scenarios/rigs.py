@@ -1,0 +1,117 @@
+"""The rigs by name, opened when they are asked for; and which of them can carry a scenario, here and now."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hil.demo.place import Place
+from hil.rigs import Ability, Rig
+from hil.rigs.folder import Hand
+from hil.scenarios.model import Scenario
+
+
+class Unusable(Exception):
+    """A rig that cannot be used here; one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a rig is given: the place of the dock, what the dock has pulled, and the description of a bench."""
+
+    place: Place
+    hand: Hand
+    bench: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One rig. ``where``: module and class; ``open``: makes it; ``lacks``: the name of the function in its module that
+    says why it cannot be used here. ``patience``: how much longer than on a good laptop things may take;
+    ``filesystem``: what cards get whose scenario does not say, or empty for what their family has;
+    ``console_ms``: how long a dock waits for a console on it, at patience 1."""
+
+    where: str
+    open: Callable[[Any, Room], Rig]
+    carries: frozenset[Ability]
+    patience: float = 1.0
+    filesystem: str = ""
+    console_ms: int = 1500
+    lacks: str = "lacks"
+
+
+def _with_media(kind: Any, room: Room) -> Rig:
+    rig: Rig = kind(room.place.root / "media")
+    return rig
+
+
+def _bench(kind: Any, room: Room) -> Rig:
+    if room.bench is None:
+        raise ValueError("say which bench: --bench FILE (see hil/rigs/bench.example.toml)")
+    description = importlib.import_module("hil.rigs.bench_file").read_bench(room.bench)
+    rig: Rig = kind(description)
+    return rig
+
+
+def _folder(kind: Any, room: Room) -> Rig:
+    rig: Rig = kind(room.place.bays, room.hand)
+    return rig
+
+
+_USB: frozenset[Ability] = frozenset(
+    {
+        *("serial", "block", "usb", "yank", "read-error", "bit-flip", "hang", "slow", "power"),
+        *("mode-switch", "keyboard"),
+    }
+)
+_GADGET: frozenset[Ability] = frozenset({"serial", "block", "usb", "read-error", "power", "mode-switch"})
+_REAL: frozenset[Ability] = frozenset({"serial", "block", "usb", "yank", "power", "hub"})
+RIGS: Mapping[str, Entry] = {
+    "folder": Entry("hil.rigs.folder:FolderRig", _folder, frozenset({"serial", "yank"}), console_ms=300),
+    "loop": Entry("hil.rigs.loop:LoopRig", _with_media, frozenset({"block"}), filesystem="ext4", console_ms=0),
+    "usbip": Entry("hil.rigs.usbip:UsbipRig", _with_media, _USB, 4.0),
+    "gadget": Entry("hil.rigs.gadget:GadgetRig", _with_media, _GADGET, 4.0),
+    "qemu": Entry("hil.rigs.qemu.rig:QemuRig", _with_media, frozenset({"block", "usb", "hub", "mtp"}), 4.0),
+    "bench": Entry("hil.rigs.bench:BenchRig", _bench, _REAL, 3.0),
+}
+
+
+def module(entry: Entry) -> Any:
+    """The module of a rig. Raises Unusable where it cannot be imported."""
+    try:
+        return importlib.import_module(entry.where.partition(":")[0])
+    except ImportError as error:
+        raise Unusable(f"this rig is not there: {error}") from error
+
+
+def open_rig(name: str, room: Room) -> Rig:
+    """A rig, ready. Raises Unusable with the reason."""
+    entry = RIGS[name]
+    kind = getattr(module(entry), entry.where.partition(":")[2])
+    if why := lacks(name):
+        raise Unusable(why)
+    try:
+        return entry.open(kind, room)
+    except (RuntimeError, OSError, ValueError) as error:
+        raise Unusable(f"{name}: {error}") from error
+
+
+def lacks(name: str) -> str:
+    """Why a rig cannot be used here, or nothing: rights, drivers, programs."""
+    entry = RIGS[name]
+    try:
+        asked = getattr(module(entry), entry.lacks, None)
+    except Unusable as error:
+        return str(error)
+    return str(asked()) if asked is not None else ""
+
+
+def cannot_carry(scenario: Scenario, name: str) -> str:
+    """Why a rig cannot carry a scenario, whatever machine it is on; nothing where it can."""
+    if scenario.rigs and name not in scenario.rigs:
+        return f"its file says: only on {', '.join(scenario.rigs)}"
+    lacking = sorted(scenario.needs - RIGS[name].carries)
+    return f"needs {', '.join(lacking)}" if lacking else ""

@@ -1,0 +1,216 @@
+"""Where a scenario is played: a rig, a dock, its cameras; and everything that is seen of them, as it happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+
+from hil.cameras.specimen import Specimen
+from hil.demo.agent import Agent
+from hil.demo.place import Place
+from hil.demo.records import Follower, Record
+from hil.rigs import Rig, Stay
+from hil.scenarios.cast import Member
+from hil.scenarios.model import Scenario
+from hil.scenarios.telling import told
+
+HEAD = 4096
+LOOK_EVERY = 0.02
+PATIENCE = 40.0
+"""Seconds that a wait takes at most where its line says nothing, on a rig of patience 1."""
+
+
+class Unmet(Exception):
+    """A line of a script that could not be carried out, or a wait that did not end in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Something that was seen. ``seconds`` since the beginning; ``kind``: script, rig, or the type of a record."""
+
+    seconds: float
+    bay: str
+    camera: str
+    kind: str
+    words: str
+
+
+@dataclass(slots=True)
+class Stage:
+    """One play. ``patience``: how much slower than a good laptop this rig is.
+
+    ``bays``: who is where now; ``stays``: every stay of each camera; ``before``: the digest of each medium as it was
+    plugged in last; ``running``: whether the script wants the dock to run; ``over``: it was ended after the script.
+    """
+
+    scenario: Scenario
+    rig: Rig
+    place: Place
+    agent: Agent
+    cast: Mapping[str, Member]
+    patience: float = 1.0
+    ledger: Follower = field(init=False)
+    moments: list[Moment] = field(default_factory=list)
+    bays: dict[str, str] = field(default_factory=dict)
+    stays: dict[str, list[Stay]] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
+    running: bool = False
+    over: bool = False
+    exits: list[int | str] = field(default_factory=list)
+    _sessions: dict[str, str] = field(default_factory=dict)
+    _clips: dict[str, str] = field(default_factory=dict)
+    _marks: dict[str, int] = field(default_factory=dict)
+    _left: set[int] = field(default_factory=set)
+    _heads: dict[str, frozenset[bytes]] = field(default_factory=dict)
+    _began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self.ledger = Follower(self.place.entries)
+
+    # -- what the script does -----------------------------------------------------------------------------------------
+
+    def plug(self, name: str, bay: str) -> None:
+        """Put a camera into a bay; what is on its card now is what counts as true. Raises Unmet."""
+        self.look()
+        member = self.cast[name]
+        # The dock may know a moment before the rig does that a camera has left.
+        self.until(lambda: self.stay(name) is None, f"{name} is in no bay", 2)
+        self._note_truth(member, member.specimen.card)
+        if member.touched:
+            self.before[name], member.touched = self.rig.digest(member.specimen), False
+        self._marks[name] = len(self.ledger.all)
+        self.bays[bay] = name
+        self.say("script", f"{name} is plugged into {bay}", bay, name)
+        self.stays.setdefault(name, []).append(self.rig.plug(bay, member.specimen, member.part.script))
+
+    def unplug(self, name: str) -> None:
+        """Pull it out, and look whether its medium is as it was. No error if it left by itself."""
+        self.look()
+        stays = self.stays.get(name, [])
+        if not stays:
+            raise Unmet(f"{name} was never in a bay")
+        if self.stay(name) is not None:
+            self.say("script", f"{name} is pulled out", self.bay_of(name), name)
+        self._left.add(id(stays[-1]))
+        stays[-1].unplug()
+
+    def start(self) -> None:
+        """Start the dock; what was said about cameras before does not count any more."""
+        self.say("script", "the dock is started")
+        self.look()
+        for name in self._marks:
+            self._marks[name] = len(self.ledger.all)
+        self.agent.start()
+        self.running = True
+
+    def stay(self, name: str) -> Stay | None:
+        """A camera's present stay."""
+        stays = self.stays.get(name, [])
+        return stays[-1] if stays and stays[-1].there else None
+
+    def bay_of(self, name: str) -> str:
+        """The bay in which a camera is, or was last."""
+        return next((bay for bay, there in reversed(self.bays.items()) if there == name), "")
+
+    # -- what is seen -------------------------------------------------------------------------------------------------
+
+    def say(self, kind: str, words: str, bay: str = "", camera: str = "", at: datetime | None = None) -> None:
+        """Note a moment, now or at a time."""
+        seconds = ((at or datetime.now(UTC)) - self._began).total_seconds()
+        self.moments.append(Moment(seconds, bay, camera, kind, words))
+
+    def look(self) -> None:
+        """Take the ledger's news, and notice cameras that left by themselves."""
+        for name, stays in self.stays.items():
+            stay = stays[-1]
+            if not stay.there and id(stay) not in self._left:
+                self._left.add(id(stay))
+                self.say("rig", f"{name} left its bay by itself", self.bay_of(name), name)
+        for record in self.ledger.news():
+            self._take(record)
+
+    def until(self, true: Callable[[], bool], what: str, seconds: float | None) -> None:
+        """Look on until something is true. Raises Unmet when it is not in time, or the dock ended by itself."""
+        limit = (seconds if seconds is not None else PATIENCE) * self.patience
+        end = time.monotonic() + limit
+        self.look()
+        while not true():
+            if self.running and not self.agent.alive():
+                raise Unmet(f"{what}: the dock ended by itself; it said: {self.agent.last_words(2)}")
+            if time.monotonic() > end:
+                raise Unmet(f"{what}: not within {limit:g} s")
+            time.sleep(LOOK_EVERY)
+            self.look()
+
+    def about(self, name: str, *types: str, now: bool = False) -> list[Record]:
+        """The records about a camera, oldest first; ``now``: only those since it was plugged in last and the dock was
+        started last."""
+        first = self._marks.get(name, 0) if now else 0
+        return [one for one in self.ledger.all[first:] if (not types or one.type in types) and self.whose(one) == name]
+
+    def whose(self, record: Record) -> str:
+        """The camera that a record is about, by the bay in which it was, whatever the dock believes; or empty."""
+        return self._sessions.get(record.session) or self._clips.get(str(record.what.get("clip_id", "")), "")
+
+    def pulled(self, camera: Specimen) -> int:
+        """Bytes of this camera's files that are in the dock, those included that are being pulled now."""
+        # Called from a rig's own thread: reads only what is never shortened.
+        whole = {one.what["path"]: int(one.what["bytes"]) for one in self.about(camera.name, "acquire")}
+        return sum(whole.values()) + sum(self._parts(camera.name))
+
+    def _parts(self, name: str) -> Iterator[int]:
+        """Sizes of the files that are being pulled from a camera. The agent does not say which part is whose file, but
+        how a file begins says it."""
+        for part in self.place.parts.glob("*.part"):
+            try:
+                with part.open("rb") as file:
+                    if _begins(file.read(HEAD), self._heads.get(name, frozenset())):
+                        yield part.stat().st_size
+            except FileNotFoundError:
+                continue  # it got its final name just now, and its record follows
+
+    def changed_in_bay(self, name: str, folder: Path) -> None:
+        """The camera itself changed its card, which is in ``folder`` while it is in its bay."""
+        self._note_truth(self.cast[name], folder)
+        self.before[name] = self.rig.digest(self.cast[name].specimen)
+
+    def _take(self, record: Record) -> None:
+        session, bay = record.session, record.bay
+        if record.type == "camera.attach" and bay in self.bays:
+            self._sessions[session] = self.bays[bay]
+        if record.type == "acquire":
+            self._clips.setdefault(record.what["clip_id"], self._sessions.get(session, ""))
+        self.say(record.type, told(record), bay, self.whose(record), datetime.fromisoformat(record.utc))
+
+    def _note_truth(self, member: Member, card: Path) -> None:
+        if not member.known:
+            return
+        member.now = digests(card)
+        for path, digest in member.now.items():
+            member.truth.setdefault(path, set()).add(digest)
+        self._heads[member.part.name] = frozenset(_head(card / path) for path in member.now)
+
+
+def digests(card: Path) -> dict[str, str]:
+    """Path below the card's root to SHA-256 of every file."""
+    files = (path for path in sorted(card.rglob("*")) if path.is_file())
+    return {path.relative_to(card).as_posix(): sha256(path) for path in files}
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD)
+
+
+def _begins(head: bytes, heads: frozenset[bytes]) -> bool:
+    return bool(head) and any(one.startswith(head) for one in heads)
