@@ -29,12 +29,13 @@ PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps
     golang-go golang-golang-x-mod-dev $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
 # What the emulated USB rigs need: a kernel of their own is built from the source, once (hil/rigs/uml).
 PACKAGES_RIG := $(PACKAGES_TEST) $(shell sed 's/\#.*//' hil/rigs/uml/packages.txt 2>/dev/null)
+PACKAGES_LONG := $(PACKAGES_RIG) $(shell sed 's/\#.*//' hil/rigs/qemu/packages.txt 2>/dev/null)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHON SERVE
 
-.PHONY: help demo test test-rig rig-kernel packages-rig lint types lock bench clean install uninstall help-table \
+.PHONY: help demo test test-rig test-long rig-kernel rig-guest packages-rig packages-long lint types lock bench clean install uninstall help-table \
     packages-demo packages-test packages-install
 
 help:  ## list the targets
@@ -47,10 +48,16 @@ test: packages-test lint types  ## the whole test suite: style, types, tests (PY
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its own (no root, no KVM)
-	@exec $(BIN)/python -m pytest -n $(JOBS) --dist load tests/guest $(PYTEST_ARGS)
+	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/rigs/uml $(PYTEST_ARGS)
 
 rig-kernel: packages-rig $(VENV)/dev.stamp  ## build that kernel, if it is not in the cache
 	@exec $(BIN)/python -m hil.rigs.uml.kernel
+
+test-long: rig-guest  ## the long tier: a Debian 12 guest in QEMU, the installed package under its systemd
+	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n 1 tests/rigs/qemu $(PYTEST_ARGS)
+
+rig-guest: packages-long $(VENV)/dev.stamp  ## make that guest, if it is not in the cache
+	@exec $(BIN)/python -m hil.rigs.qemu.image
 
 lint: $(VENV)/dev.stamp  ## style: ruff check and format
 	@echo "ruff"
@@ -108,7 +115,7 @@ for stamp in $(2); do echo "$$mark" > "$$stamp"; done
 endef
 
 USABLE := $(shell $(WORKS) && grep -qs " $(CURDIR)$$" $(VENV)/*.stamp && echo yes)
-DEVELOPING := $(filter test test-rig rig-kernel lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
+DEVELOPING := $(filter test test-rig test-long rig-kernel rig-guest lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
 
 # The development environment holds all of the runtime's, so a demo after a test makes nothing new.
 $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(if $(USABLE),,outdated) \
@@ -168,6 +175,7 @@ install:  ## put the agent on this machine as a service (root); DESTDIR, PREFIX,
 	fi
 	"$$venv/bin/python" -m compileall -q $(if $(DESTDIR),-s "$(DESTDIR)" -p /) "$$venv/lib"
 	install -d "$(DESTDIR)$(BINDIR)" && ln -sfn "$(PREFIX)/bin/dockagent" "$(DESTDIR)$(BINDIR)/dockagent"
+	if [ -z "$(DESTDIR)" ]; then systemd-sysusers systemd/dockagent.sysusers; fi  # before udevd reads rules that name it
 	sources=(systemd/dockagent.service systemd/dockagent.sysusers systemd/dockagent.tmpfiles systemd/60-dockagent.rules)
 	for target in $(SYSTEM_FILES); do
 	    install -D -m 644 "$${sources[0]}" "$$target"
@@ -178,7 +186,6 @@ install:  ## put the agent on this machine as a service (root); DESTDIR, PREFIX,
 	if [ -e "$(CONFIG)" ]; then echo "kept as it is: $(CONFIG)"
 	else install -m 640 systemd/dockagent.toml "$(CONFIG)"; fi
 	$(IN_PLACE)
-	systemd-sysusers "$(LIBDIR)/sysusers.d/dockagent.conf"
 	systemd-tmpfiles --create "$(LIBDIR)/tmpfiles.d/dockagent.conf"
 	chgrp dockagent "$(CONFIG)"
 	if [ -e /run/udev/control ]; then udevadm control --reload; fi
@@ -216,6 +223,9 @@ packages-test:
 
 packages-rig:
 	@exec $(MAKE) packages-install PACKAGES="$(PACKAGES_RIG)"
+
+packages-long:
+	@exec $(MAKE) packages-install PACKAGES="$(PACKAGES_LONG)"
 
 packages-install:
 	@if [ "$(SYSTEM_PACKAGES)" = skip ]; then exit 0; fi

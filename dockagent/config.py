@@ -7,7 +7,7 @@ import hashlib
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,7 +33,9 @@ class Dock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Bays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[bays]``: where cameras appear. ``folder``: a directory with one subfolder per bay. ``ports``: USB port path
-    (``1-2.3``) or ``name:<kernel name>`` to bay name; ``auto``: other USB ports are bays of their own name."""
+    (``1-2.3``) or ``name:<kernel name>`` to bay name; ``auto``: other USB ports are bays of their own name. ``lines``:
+    bay to the ``host:port`` where a camera's dialogue is; ``camera_password_file``: what such cameras want to hear.
+    ``read``: who reads a card's file system; ``hang_s``: when a camera is given up."""
 
     folder: str = ""
     udev: bool = True
@@ -41,6 +43,10 @@ class Bays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auto: bool = True
     settle_ms: Natural = 1000
     console_wait_ms: Natural = 3000
+    lines: dict[str, str] = {}
+    camera_password_file: str = ""
+    read: Literal["auto", "mount", "raw"] = "auto"
+    hang_s: Positive = 30
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +92,15 @@ class Clock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tolerance_ms: Natural = 1000
 
 
+class Furniture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[furniture]``: what the dock itself is made of. ``cradles``: bay name to the serial line of its locking cradle;
+    ``cradle_open_s``: how long a latch opens; ``rfid``: the line of a reader of tags."""
+
+    cradles: dict[str, str] = {}
+    cradle_open_s: Annotated[int, msgspec.Meta(ge=10, le=30)] = 10
+    rfid: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every key has a default that works on a machine without root."""
 
@@ -96,6 +111,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     preview: Preview = Preview()
     clock: Clock = Clock()
+    furniture: Furniture = Furniture()
     profiles: str = ""
 
     @property

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -16,9 +17,9 @@ from cryptography import x509
 from dockagent import __version__, systemd
 from dockagent.clock import Clock, SystemClock
 from dockagent.config import Config, load_profiles, profiles_folder
-from dockagent.core import custody, strict_json
+from dockagent.core import custody, recognise, strict_json
 from dockagent.core.model import State
-from dockagent.core.orders import Limits
+from dockagent.core.orders import Limits, anything_waits
 from dockagent.core.profile import Profile
 from dockagent.dock import Dock, Stop
 from dockagent.durable import RealDisk
@@ -37,12 +38,15 @@ from dockagent.stores import Store
 from dockagent.stores.open_store import open_store
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.transports.bays import DockBays
+from dockagent.transports.cradles import Cradles
+from dockagent.transports.dialogues import Dialogues
 from dockagent.workers import Workers
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 10.0
 TICK_S = 0.25  # how often the loop looks for orders whose waiting time is over
+IDLE_S = 5.0  # and where none has one; well within the watchdog of the service
 MIB = 1 << 20
 _STORES = "stores.json"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -84,7 +88,13 @@ def agent(
     keys = _keys(home, config)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(RealDisk(home / "ledger"), keys))
-        bays = DockBays(clock, home / "mounts")
+        bays = DockBays(
+            clock,
+            home / "mounts",
+            read=config.bays.read,
+            hang_s=config.bays.hang_s,
+            dialogues=Dialogues(clock, config.bays.lines, config.bays.camera_password_file),
+        )
         stack.callback(bays.close)
         state = State(dock=keys.dock.id)
         world = World(
@@ -100,6 +110,7 @@ def agent(
             camera_roots=camera_roots(config),
             holds=state.clips.__contains__,
             console_wait_ms=config.bays.console_wait_ms if card is None else 0,
+            cradles=Cradles(config.furniture.cradles, clock, config.furniture.cradle_open_s),
             set_clocks=config.clock.set_cameras,
             clock_tolerance_ms=config.clock.tolerance_ms,
             spool_reserve=config.limits.spool_reserve_mib * MIB,
@@ -238,21 +249,31 @@ def run(config: Config, home: Path, store_url: str = "") -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: asked.append(caught))
     with agent(config, home, store_url) as running, ExitStack() as stack:
-        for watch in _watches(config, running.dock.post, running.world.clock):
+        is_camera = partial(recognise.knows, running.world.profiles)
+        for watch in _watches(config, running.dock.post, running.world.clock, is_camera):
             watch.start()
             stack.callback(watch.stop)
+
+        def stop(caught: int, _: object) -> None:
+            asked.append(caught)
+            running.dock.post(Stop(signal.Signals(caught).name))  # wakes the loop
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
         systemd.notify("READY=1")
         while not asked:
-            running.dock.turn(running.workers, TICK_S)
+            running.dock.turn(running.workers, TICK_S if anything_waits(running.dock.state) else IDLE_S)
             systemd.notify("WATCHDOG=1")
         running.dock.post(Stop(signal.Signals(asked[0]).name))
         systemd.notify("STOPPING=1")
     return 0
 
 
-def _watches(config: Config, post: Callable[[Sighting], None], clock: Clock) -> Iterator[UdevWatch | BaysFolderWatch]:
+def _watches(
+    config: Config, post: Callable[[Sighting], None], clock: Clock, is_camera: Callable[[str], bool]
+) -> Iterator[UdevWatch | BaysFolderWatch]:
     if config.bays.folder:
         settle_s = config.bays.settle_ms / 1000
         yield BaysFolderWatch(Path(config.bays.folder), post, log.error, clock, settle_s=settle_s)
     if config.bays.udev:
-        yield UdevWatch(config.bays.ports, post, log.error, clock, auto=config.bays.auto)
+        yield UdevWatch(config.bays.ports, post, log.error, clock, auto=config.bays.auto, is_camera=is_camera)

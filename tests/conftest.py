@@ -1,4 +1,4 @@
-"""Which tests are collected where: some run only in a rig's guest, and some start such guests (`make test-rig`)."""
+"""Which tests are collected where: some run only in a guest, some start guests (`make test-rig`, `make test-long`)."""
 
 import os
 
@@ -6,4 +6,4 @@ collect_ignore: list[str] = []
 if "DOCKAGENT_GUEST" not in os.environ:
     collect_ignore.append("rigs/inside")
 if "DOCKAGENT_RIG" not in os.environ:
-    collect_ignore.append("rigs/uml")
+    collect_ignore += ["rigs/uml", "rigs/qemu"]

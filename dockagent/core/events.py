@@ -35,7 +35,7 @@ class CameraAttached(Event, frozen=True, tag="camera.attach"):
     session: str
     bay: str
     port: str
-    kind: str  # folder or block
+    kind: str  # folder, block, or usb: a device that shows no disk
     address: str
     facts: dict[str, str]
 
@@ -52,6 +52,16 @@ class CameraIdentified(Event, frozen=True, tag="camera.identify"):
     battery: int  # percent, or -1 when not known
     charging: bool
     findings: tuple[Finding, ...]
+
+
+class ModeAsked(Event, frozen=True, tag="camera.mode"):
+    """A camera that shows no card was asked by its maker's dialogue to become a disk. It leaves, and comes back in the
+    same port with another identity. ``camera``: who it said it is."""
+
+    session: str
+    camera: Camera
+    profile: str
+    words: str
 
 
 class ClockMeasured(Event, frozen=True, tag="clock.camera"):
@@ -242,6 +252,7 @@ AnyEvent = (
     | DockStopped
     | CameraAttached
     | CameraIdentified
+    | ModeAsked
     | ClockMeasured
     | ClockUnset
     | ClockSet

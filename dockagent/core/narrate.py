@@ -72,6 +72,7 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
         f"camera {event.camera.id} ({event.camera.model or 'unknown model'}), profile {event.profile}, "
         f"known by {event.camera.known_by}"
     ),
+    ev.ModeAsked: lambda event, state: f"camera {event.camera.id}, profile {event.profile}: {event.words}",
     ev.ClockMeasured: lambda event, state: (
         f"the camera's clock is {_offset(event.offset_ms)}, ±{event.uncertainty_ms} ms"
     ),

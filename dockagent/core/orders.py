@@ -206,6 +206,21 @@ def _due(state: State, phase: ClipPhase, now_ms: int, at_work: set[str], most: i
     return found
 
 
+def anything_waits(state: State) -> bool:
+    """Whether something is to be tried again when a waiting time is over. If nothing is, only an event brings new
+    orders."""
+    troubles = [state.spool, state.uplink.trouble]
+    for session in state.sessions.values():
+        if session.phase in (SessionPhase.REFUSED, SessionPhase.RELEASED):
+            continue
+        troubles.append(session.trouble)
+        troubles.extend(session.items[item].trouble for item in session.to_pull)
+    for phase in ClipPhase:
+        if phase is not ClipPhase.DONE:
+            troubles.extend(state.clips[clip_id].trouble for clip_id in state.queues[phase])
+    return any(one.attempts and not one.final for one in troubles)
+
+
 def card_is_done(state: State, bay: str, tries: int) -> bool:
     """Whether nothing more can be done for the camera in ``bay`` now: all is delivered, or what is left has been tried
     ``tries`` times or for the last time. ``ingest`` ends there."""

@@ -5,26 +5,21 @@ A profile is checked to the end before it is refused, so that a technician sees 
 """
 
 import re
-import string
 import tomllib
-from collections.abc import Iterable, Iterator
 from types import UnionType
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
+from dockagent.core.profile_mistakes import mistakes_of
 from dockagent.errors import UsageError
 
 Role = Literal[
     "footage", "proxy", "thumbnail", "sidecar", "photo", "camera-owned", "os-junk", "private", "other"
 ]  # fmt: skip
 Severity = Literal["notice", "warning"]
-SCHEMA = 1
-IDENTITY = frozenset({"serial", "maker", "model", "firmware"})
-BUILT_IN = frozenset({"dir", "stem"})  # what every template knows: the file's folder, its name without extension
-
-_USB = re.compile(r"[0-9a-f]{4}:([0-9a-f]{4}|[0-9a-f]{0,3}\*)")
-_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}|")
+ControlKind = Literal["none", "reference-console", "amba-bulk", "e12-tcp", "zzx-tcp"]
+Words = Annotated[str, msgspec.Meta(min_length=1)]  # for people
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,22 +27,44 @@ class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Impostor(_Section, frozen=True):
-    """What looks like this camera and is not. All of ``usb``, ``label``, ``path`` that are given must fit."""
+    """``[[match.impostors]]``: what looks like this camera and is not. All of ``usb``, ``strings``, ``label``, ``path``
+    that are given must fit. ``strings`` and ``label`` are regular expressions, ``path`` is a glob."""
 
-    what: str
+    what: Words
     usb: str = ""
+    strings: str = ""
     label: str = ""
     path: str = ""
 
 
+class Recovery(_Section, frozen=True):
+    """``[[match.recovery]]``: a USB id under which a camera of this family shows no card: a boot ROM, a webcam, a mode
+    for apps. It is reported with ``what`` it is and ``todo``, what a person does about it; never as empty."""
+
+    usb: str
+    what: Words
+    todo: Words
+
+
 class Hints(_Section, frozen=True):
-    """``[match]``: what speaks for this camera but proves nothing. ``label`` and ``strings`` are regular
-    expressions."""
+    """``[match]``: what speaks for this camera but proves nothing. ``label`` and ``strings`` are regular expressions.
+    ``needs`` names the hints without which the profile does not fit; ``control`` is one: that the port showed one of
+    ``control.usb`` before the card came."""
 
     usb: tuple[str, ...] = ()
     strings: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
+    needs: tuple[Literal["usb", "strings", "label", "control"], ...] = ()
     impostors: tuple[Impostor, ...] = ()
+    recovery: tuple[Recovery, ...] = ()
+
+
+class CardIdentity(_Section, frozen=True):
+    """``[identity]``: who the camera is where no file on its card says so. Regular expressions whose named groups are
+    those of a probe: ``label`` must match the whole volume label, ``path`` the whole path of some file."""
+
+    label: str = ""
+    path: str = ""
 
 
 class Probe(_Section, frozen=True):
@@ -65,7 +82,7 @@ class SkipRule(_Section, frozen=True):
 
     role: Literal["os-junk", "private", "camera-owned"]
     path: str
-    why: Annotated[str, msgspec.Meta(min_length=1)]
+    why: Words
 
 
 class FileRule(_Section, frozen=True):
@@ -112,9 +129,17 @@ class ManifestPlace(_Section, frozen=True):
 
 
 class Console(_Section, frozen=True):
-    """``[control]``: the line on which the camera can be asked and told. Times in milliseconds."""
+    """``[control]``: the line on which the camera can be asked and told. Times in milliseconds.
 
-    kind: Literal["none", "reference-console"] = "none"
+    ``usb``: the ids under which a dialogue over USB is spoken; nothing is sent to any other. ``storage``: the dialogue
+    can make the camera become a disk. ``needs_password``: it does so for a password, which is the dock's secret and
+    never stands in a profile.
+    """
+
+    kind: ControlKind = "none"
+    usb: tuple[str, ...] = ()
+    storage: bool = False
+    needs_password: bool = False
     required: bool = False
     baud: Annotated[int, msgspec.Meta(ge=300, le=4_000_000)] = 115_200
     open_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
@@ -137,10 +162,11 @@ class Profile(_Section, frozen=True):
     name: str
     schema: int
     title: str
-    probe: tuple[Probe, ...]
     layout: Layout
+    probe: tuple[Probe, ...] = ()
     priority: int = 0
     match: Hints = Hints()
+    identity: CardIdentity = CardIdentity()
     sidecars: tuple[SidecarRule, ...] = ()
     manifest: ManifestPlace | None = None
     control: Console = Console()
@@ -159,7 +185,7 @@ def parse(data: bytes, name: str) -> Profile:
         ) from err
     mistakes = ["name: not a key; the file's name is the profile's name"] if "name" in raw else []
     profile = _build(Profile, {**raw, "name": name}, "", mistakes)
-    mistakes = mistakes or list(_mistakes(cast(Profile, profile)))
+    mistakes = mistakes or list(mistakes_of(cast(Profile, profile)))
     if mistakes:
         lines = "\n".join(f"profile {name}: {one}" for one in mistakes)
         raise UsageError(lines, "firmware_profiles/README.md names every key")
@@ -202,96 +228,3 @@ def _build_section(kind: type[msgspec.Struct], raw: Any, at: str, mistakes: list
     mistakes.extend(f"{dot}{key}: missing" for key, one in fields.items() if one.required and key not in raw)
     values = {key: _build(fields[key].type, value, dot + key, mistakes) for key, value in raw.items() if key in fields}
     return kind(**values) if len(mistakes) == before else None
-
-
-def _mistakes(profile: Profile) -> Iterator[str]:
-    """What is wrong with a profile whose keys and types are right."""
-    if profile.schema != SCHEMA:
-        yield f"schema: {profile.schema} is not known; this dockagent reads schema {SCHEMA}"
-    if not any(one.counts != "hint" for one in profile.probe):
-        yield 'probe: none counts as "must" or "either"; USB ids and labels alone never tell who a camera is'
-    yield from _hint_mistakes(profile.match)
-    for count, probe in enumerate(profile.probe, 1):
-        yield from _probe_mistakes(probe, f"probe[{count}]")
-    for count, skip in enumerate(profile.layout.skip, 1):
-        yield from _rule_mistakes(f"layout.skip[{count}]", skip.path, {})
-    for count, sidecar in enumerate(profile.sidecars, 1):
-        templates = {f"clip[{index}]": one for index, one in enumerate(sidecar.clip, 1)}
-        yield from _rule_mistakes(f"sidecars[{count}]", sidecar.path, templates | {"recording": sidecar.recording})
-    for count, rule in enumerate(profile.layout.file, 1):
-        templates = {key: getattr(rule, key) for key in ("recording", "key", "chapter", "counter", "counts_in")}
-        yield from _rule_mistakes(f"layout.file[{count}]", rule.path, templates)
-    yield from _place_mistakes(profile)
-
-
-def _hint_mistakes(hints: Hints) -> Iterator[str]:
-    usb = [*hints.usb, *(one.usb for one in hints.impostors if one.usb)]
-    for text in usb:
-        if not _USB.fullmatch(text):
-            yield f"match.usb: {text!r} is not vvvv:pppp, vvvv:* or vvvv:p* in lower-case hex"
-    for text in (*hints.label, *hints.strings, *(one.label for one in hints.impostors)):
-        yield from _regex_mistakes("match", text)
-    for count, one in enumerate(hints.impostors, 1):
-        if not (one.usb or one.label or one.path):
-            yield f"match.impostors[{count}]: says nothing to know it by; give usb, label or path"
-
-
-def _probe_mistakes(probe: Probe, at: str) -> Iterator[str]:
-    if not probe.path or not all(probe.path):
-        yield f"{at}.path: is empty; give at least one path or glob"
-    for text in probe.identity:
-        wrong = list(_regex_mistakes(f"{at}.identity", text))
-        yield from wrong
-        unknown = set() if wrong else set(re.compile(text.encode()).groupindex) - IDENTITY
-        if unknown:
-            yield f"{at}.identity: group {_list(unknown)} is not known; allowed: {_list(IDENTITY)}"
-
-
-def _rule_mistakes(at: str, path: str, templates: dict[str, str]) -> Iterator[str]:
-    wrong = list(_regex_mistakes(f"{at}.path", path))
-    if wrong:
-        yield from wrong
-        return
-    known = set(re.compile(path).groupindex) | BUILT_IN
-    for key, template in templates.items():
-        try:
-            names = set(_names(template))
-        except ValueError as err:
-            yield f"{at}.{key}: {template!r} is not a template: {err}; write text with {{group}} in it"
-            continue
-        if names - known:
-            yield f"{at}.{key}: names the unknown group {_list(names - known)}; its path has: {_list(known)}"
-
-
-def _place_mistakes(profile: Profile) -> Iterator[str]:
-    for key in ("path", "chain"):
-        where = getattr(profile.manifest, key, "ok")
-        if not where or where.startswith("/") or {"", ".", ".."} & set(where.split("/")):
-            yield f"manifest.{key}: {where!r} is not a path below the card's root, like MISC/manifest.dsse.json"
-    if profile.clock.source == "console" and profile.control.kind == "none":
-        yield "clock.source: console, but [control] names no console; give control.kind or say none"
-    if profile.clock.set and profile.clock.source == "none":
-        yield "clock.set: true, but clock.source is none; a clock that cannot be read first is never set"
-    if not _ZONE.fullmatch(profile.clock.zone):
-        yield f"clock.zone: {profile.clock.zone!r} is not a time zone name like Europe/London"
-
-
-def _regex_mistakes(at: str, text: str) -> Iterator[str]:
-    try:
-        re.compile(text)
-        re.compile(text.encode())
-    except (re.error, OverflowError, RecursionError) as err:
-        yield f"{at}: {text!r} is not a regular expression: {err}"
-
-
-def _names(template: str) -> Iterator[str]:
-    """The groups that a template names. Raises ValueError for anything but text and ``{group}``."""
-    for _, name, spec, conversion in string.Formatter().parse(template):
-        if spec or conversion or (name is not None and not name.isidentifier()):
-            raise ValueError("only {group} is allowed in braces")
-        if name is not None:
-            yield name
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))

@@ -20,6 +20,7 @@ S, C = SessionPhase, ClipPhase
 # In which phases a session may see an event, and where it leads. Failures are possible at any time.
 SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
     ev.CameraIdentified: frozenset({S.ATTACHED}),  # -> identified
+    ev.ModeAsked: frozenset({S.ATTACHED}),  # and the camera leaves, or is asked once more
     ev.ClockMeasured: frozenset({S.IDENTIFIED}),
     ev.ClockUnset: frozenset({S.IDENTIFIED}),
     ev.ClockSet: frozenset({S.IDENTIFIED}),
@@ -34,6 +35,7 @@ SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
 
 ITEM_TRIES = 5
 CLOCK_TRIES = 3
+COMES_BACK_MS = 15_000  # a camera that changes its mode needs some seconds
 
 
 def advance(state: State, event: ev.Event, at_ms: int) -> None:
@@ -97,6 +99,12 @@ def _identified(state: State, event: ev.CameraIdentified, at_ms: int) -> None:
     session.identity_findings = list(event.findings)
     session.findings = list(event.findings)
     session.trouble = Trouble()
+
+
+def _mode_asked(state: State, event: ev.ModeAsked, at_ms: int) -> None:
+    session = _session(state, event.session)
+    session.camera, session.profile = event.camera, event.profile
+    try_again(session.trouble, event.words, at_ms, session.id, first_ms=COMES_BACK_MS, longest_ms=4 * COMES_BACK_MS)
 
 
 def _clock_measured(state: State, event: ev.ClockMeasured, at_ms: int) -> None:
@@ -276,6 +284,7 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.DockStopped: _dock_stopped,
     ev.CameraAttached: _attached,
     ev.CameraIdentified: _identified,
+    ev.ModeAsked: _mode_asked,
     ev.ClockMeasured: _clock_measured,
     ev.ClockUnset: _clock_unset,
     ev.ClockSet: _clock_set,

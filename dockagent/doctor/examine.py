@@ -5,9 +5,10 @@ from pathlib import Path
 
 from cryptography import x509
 
+from dockagent.clock import SystemClock
 from dockagent.config import Config
 from dockagent.core.moment import Instant
-from dockagent.doctor import of_home, of_machine, of_setting
+from dockagent.doctor import of_furniture, of_home, of_machine, of_setting
 from dockagent.doctor.check import Check
 from dockagent.doctor.machine import Machine
 from dockagent.stores import Store
@@ -45,4 +46,6 @@ def examine(
     yield of_machine.rights(machine)
     yield of_machine.serial(machine)
     yield of_machine.inotify(machine, folder=config.bays.folder)
+    yield from of_furniture.cradles(config.furniture, SystemClock())
+    yield from of_furniture.rfid(config.furniture, SystemClock())
     yield of_setting.store(store_url, open_store)

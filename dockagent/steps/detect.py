@@ -23,15 +23,17 @@ class Sighting:
     """What happened in a bay.
 
     ``port``: the place as the hardware names it (USB port path such as ``1-2.3``, ``name:loop20``, ``folder:bay1``).
-    ``kind``: how to reach the camera at ``address``: a ``folder`` (path), a ``block`` device or a ``tty`` (node).
+    ``kind``: how to reach the camera at ``address``: a ``folder`` (path), a ``block`` device, a ``tty`` or a ``usb``
+    device that shows neither (each by its node).
     One camera may give several sightings that share bay and port (its card and its console). ``facts``: what the
-    device says of itself (``vendor_id``, ``product_id``, ``serial``, ``filesystem``, ``label``, …), shown safely.
+    device says of itself, shown safely: ``vendor_id``, ``product_id``, ``serial``, ``interfaces`` (class, subclass and
+    protocol of each), ``usb_port`` (where it sits on USB), ``filesystem``, ``label``, …
     """
 
     action: Literal["appeared", "gone", "changed"]
     bay: str
     port: str
-    kind: Literal["folder", "block", "tty"]
+    kind: Literal["folder", "block", "tty", "usb"]
     address: str
     facts: Mapping[str, str] = field(default_factory=dict)
 

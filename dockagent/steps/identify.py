@@ -23,9 +23,10 @@ from dockagent.core.model import Camera
 from dockagent.core.paths import to_text
 from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Permanent
+from dockagent.steps import mode
 from dockagent.steps.listing import list_card, read_file
 from dockagent.steps.world import World
-from dockagent.transports import Control, Footage
+from dockagent.transports import Control, Footage, NoCard
 
 UNIDENTIFIED = "unidentified"
 CHAIN_LIMIT = 1 << 20
@@ -57,12 +58,24 @@ def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.Car
             footage.facts()  # raises Gone when the whole camera is away
     facts = footage.facts()
     strings = tuple(facts[key] for key in ("vendor", "product", "serial") if facts.get(key))
-    return recognise.CardFacts(facts.get("usb", ""), strings, facts.get("label", ""), listing, heads)
+    return recognise.CardFacts(
+        usb=facts.get("usb", ""),
+        strings=strings,
+        label=facts.get("label", ""),
+        paths=listing,
+        files=heads,
+        before=tuple(facts.get("before", "").split()),
+        answered=facts.get("answered", ""),
+    )
 
 
 def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
-    """Raises Permanent when no profile fits: the camera is then shown as not recognised, never as empty."""
-    footage = world.bays.footage(bay)
+    """Raises Permanent when no profile fits: the camera is then shown as not recognised, never as empty. A device that
+    shows no card is asked for it (``mode``)."""
+    try:
+        footage = world.bays.footage(bay)
+    except NoCard as bare:
+        return mode.ask_for_card(world, session, bay, bare.facts)
     matches = recognise.match(world.profiles, card_facts(world.profiles, footage))
     best = recognise.best(matches) if world.any_profile else matches[0]
     if best is None:
@@ -74,6 +87,9 @@ def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
     findings = [*answers.findings]
     if profile.control.required and control is None and world.console_wait_ms:
         findings.append(Finding("console", "this camera has a console, but none answered in its bay", "warning"))
+    if mode.is_keyboard_too(footage.facts()):
+        text = "this device is a keyboard or mouse as well, which no camera is: do not trust it"
+        findings.append(Finding("keyboard", text, "warning"))
     camera, doubt = _camera(best.identity, answers)
     return (
         ev.CameraIdentified(

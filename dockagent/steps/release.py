@@ -25,7 +25,8 @@ class Task:
 
 
 def release(world: World, task: Task) -> tuple[ev.Event, ...]:
-    """Look once more whether the card is still as it was listed, unmount it, and tell the camera's console.
+    """Look once more whether the card is still as it was listed, unmount it, tell the camera's console, and
+    open the bay's latch.
 
     A camera that cannot be told is released all the same: the dock's screen says it.
     """
@@ -36,7 +37,9 @@ def release(world: World, task: Task) -> tuple[ev.Event, ...]:
         safe, words = False, "files on the card are still being written; keep the camera"
     if safe:
         world.bays.rest(order.bay)
-    return (ev.Released(order.session, safe, words, _tell(world, order.bay, task.profile, safe, words)),)
+    told = _tell(world, order.bay, task.profile, safe, words)
+    latch = _unlock(world, order.bay) if safe else ""
+    return (ev.Released(order.session, safe, words, "; ".join(filter(None, (told, latch)))),)
 
 
 def _differs(world: World, task: Task, expected: Mapping[str, int]) -> bool:
@@ -56,6 +59,14 @@ def _tell(world: World, bay: str, profile: str, safe: bool, words: str) -> str:
     except DockError as err:
         return f"could not be told: {err}"
     return "told"
+
+
+def _unlock(world: World, bay: str) -> str:
+    """Open the bay's latch, where it has one; what came of it in words."""
+    try:
+        return world.cradles.unlock(bay) if world.cradles is not None else ""
+    except DockError as err:
+        return f"its latch did not open: {err}"
 
 
 def dispose(world: World, clip: str, folder: str, preview: tuple[Thing, ...], authority: str) -> tuple[ev.Event, ...]:

@@ -30,6 +30,7 @@ def tidy(disk: Disk, state: State) -> list[str]:
 
 
 def _left_over(disk: Disk, state: State) -> Iterator[str]:
+    yield from (name for name in disk.names("") if name.endswith(".tmp"))
     for folder in ("keys", "ledger", "quarantine", "spool"):
         yield from (path for path in _files(disk, folder) if path.endswith(".tmp"))
     for name in disk.names("spool"):

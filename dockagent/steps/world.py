@@ -15,6 +15,7 @@ from dockagent.errors import Missing
 from dockagent.ledger.keys import Keys
 from dockagent.stores import Store
 from dockagent.transports import Control, Footage
+from dockagent.transports.cradles import Cradles
 
 
 class Bays(Protocol):
@@ -34,6 +35,10 @@ class Bays(Protocol):
 
     def rest(self, bay: str) -> None:
         """Let the card in ``bay`` go (unmount it) for as long as nobody asks for it again."""
+        ...
+
+    def asked(self, bay: str, profile: str) -> None:
+        """The camera in ``bay`` was asked by this profile's dialogue to show its card: what comes there next is it."""
         ...
 
     def footage(self, bay: str) -> Footage:
@@ -68,7 +73,7 @@ class Progress(Protocol):
 class World:
     """Everything a step may touch. ``holds(clip_id)``: the dock has this clip's bytes already, or proof of them
     elsewhere (one look-up, from any thread). ``any_profile``: False when a person has named the profile, which is then
-    used even if it does not fit."""
+    used even if it does not fit. ``cradles``: the locks of bays that have one."""
 
     clock: Clock
     disk: Disk
@@ -81,6 +86,7 @@ class World:
     camera_roots: Sequence[x509.Certificate]
     holds: Callable[[str], bool]
     any_profile: bool = True
+    cradles: Cradles | None = None
     console_wait_ms: int = 3000
     set_clocks: bool = True
     clock_tolerance_ms: int = 1000

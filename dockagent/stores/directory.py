@@ -7,6 +7,7 @@ start over the same folder ends as Retryable.
 """
 
 import hashlib
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,27 +20,31 @@ from dockagent.stores.keys import checked
 
 _PART = ".part-"
 _PROBE = ".probe-"
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")  # of the store's mark, whose writing a power cut ended
 _REFUSALS = "check that it is mounted, writable, healthy, and of a kind that has hard links (not FAT)"
 
 
 class DirectoryStore:
     """Objects as files under ``disk``'s root; ``url`` is how people call it. Removes what a crash left there.
 
+    ``mark``: a file that is there as long as the folder is this store, or empty. Without it nothing is put and nothing
+    is believed to be missing: a share that was unmounted under us leaves an empty folder behind.
     Raises Retryable where the folder cannot be read.
     """
 
-    def __init__(self, disk: Disk, url: str) -> None:
+    def __init__(self, disk: Disk, url: str, mark: str = "") -> None:
         self.url = url
-        self._disk = disk
+        self._disk, self._mark = disk, mark
         with self._named_errors("tidy up"):
             for name in disk.names(""):
-                if name.startswith((_PART, _PROBE)):
+                if name.startswith((_PART, _PROBE)) or _TEMPORARY.fullmatch(name):
                     disk.remove(name)
 
     def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
         """As :class:`dockagent.stores.Store` says. The proof is a re-read of every byte past the page cache."""
         heard = progress or _unheard
         with self._named_errors(f"store {checked(key)}"):
+            self._check_there()
             if self._disk.size(key) is not None:
                 return self._held_already(key, source, heard)
             self._need_room(source.size)
@@ -49,6 +54,8 @@ class DirectoryStore:
         """Size only: a folder keeps no digest that would not have to be read again to be believed."""
         with self._named_errors(f"look at {checked(key)}"):
             size = self._disk.size(key)
+            if size is None:
+                self._check_there()
         return None if size is None else Stored(key, size, "", proof="size")
 
     def check(self) -> Sequence[str]:
@@ -65,6 +72,10 @@ class DirectoryStore:
         except Retryable as err:
             return [str(err)]
         return []
+
+    def _check_there(self) -> None:
+        if self._mark and self._disk.size(self._mark) is None:
+            raise Retryable(f"{self.url} is away: its mark {self._mark} is gone", "mount it, or bring its folder back")
 
     def _write_new(self, key: str, source: Source, heard: Callable[[int], None]) -> Stored:
         part = _PART + secrets.token_hex(8)

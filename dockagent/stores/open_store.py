@@ -52,7 +52,9 @@ def _open_directory(url: str, host: str, path: str, known: MutableMapping[str, s
 
     def open_it() -> Store:
         folder = Path(path)
-        return DirectoryStore(RealDisk(folder) if known is None else _marked(folder, url, known), url)
+        if known is None:
+            return DirectoryStore(RealDisk(folder), url)
+        return DirectoryStore(_marked(folder, url, known), url, MARK)
 
     try:
         return open_it()

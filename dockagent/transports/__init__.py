@@ -6,7 +6,7 @@ Nothing here writes to a camera's medium. ``tests/contracts/test_footage.py`` ho
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from dockagent.errors import Permanent
 
@@ -25,6 +25,14 @@ class FileFact:
     special: str = ""
 
 
+class NoCard(Permanent):
+    """A USB device without a disk stands in the bay. ``facts``: what it says of itself."""
+
+    def __init__(self, facts: Mapping[str, str]) -> None:
+        super().__init__("this device shows no card", "see `dockagent status`")
+        self.facts = facts
+
+
 class FootageReader(Protocol):
     """One open file of a camera. ``read`` gives 1..n bytes, b"" at the end; raises Gone when the camera went away,
     Retryable for a medium error that may heal. ``size`` asks the open file again."""
@@ -40,6 +48,14 @@ class FootageReader(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class Filler(Protocol):
+    """What a FootageReader may offer beside ``read``: fill memory that is there already, at most all of it; the count
+    of bytes, 0 at the end. It spares a copy where every byte goes through a shared window."""
+
+    def read_into(self, room: memoryview, /) -> int: ...
 
 
 class Footage(Protocol):
@@ -117,3 +133,13 @@ class Control(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ModeSwitch(Control, Protocol):
+    """A dialogue that can make a camera show its card."""
+
+    def to_storage(self) -> None:
+        """Ask it to become a disk. It need not answer; it leaves its port, and comes back as another device. Raises as
+        the other calls do."""
+        ...

@@ -141,7 +141,7 @@ class FolderFootage:
             return Permanent(f"{what} (its file system is damaged)", "keep the card and image it")
         if err.errno in (errno.EACCES, errno.EPERM):
             return Permanent(what, "let the dock's user read the card")
-        if err.errno == errno.EIO:
+        if err.errno in (errno.EIO, errno.ENODATA):  # the second past the page cache (block/blk-core.c)
             return Retryable(f"medium error{where} of {to_text(path) or 'the card'}", "try another bay, then image it")
         return Retryable(what)
 
@@ -221,13 +221,27 @@ class _Reader:
         try:
             data = os.read(self._fd, min(size, CHECK_EVERY))
         except OSError as err:
-            where = f" at byte {os.lseek(self._fd, 0, os.SEEK_CUR)}"
-            raise self._card.error(err, "read", self._path, where) from err
-        self._unchecked += len(data)
-        if not data or self._unchecked >= CHECK_EVERY:
+            raise self._error(err) from err
+        self._count(len(data))
+        return data
+
+    def read_into(self, room: memoryview, /) -> int:
+        """As ``read``, into memory that is there already (:class:`dockagent.transports.Filler`)."""
+        try:
+            count = os.readv(self._fd, [room[:CHECK_EVERY]])
+        except OSError as err:
+            raise self._error(err) from err
+        self._count(count)
+        return count
+
+    def _count(self, got: int) -> None:
+        self._unchecked += got
+        if not got or self._unchecked >= CHECK_EVERY:
             self._card.check_file(self._path, self._parts, self._identity)
             self._forget()
-        return data
+
+    def _error(self, err: OSError) -> DockError:
+        return self._card.error(err, "read", self._path, f" at byte {os.lseek(self._fd, 0, os.SEEK_CUR)}")
 
     def _forget(self) -> None:
         """A card is read once: give up the pages that lie behind us."""

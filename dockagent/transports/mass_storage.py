@@ -5,6 +5,7 @@ system" as long as the device can be written (fs/ext4/super.c, orphan.c). So the
 (``blockdev --setro``; an image becomes a read-only loop device), and log replay is switched off where there is a log.
 """
 
+import ctypes
 import os
 import stat
 import subprocess
@@ -16,11 +17,13 @@ from pathlib import Path
 from dockagent.core.paths import to_text
 from dockagent.errors import DockError, Gone, Missing, Permanent, Refused, Retryable, UsageError
 from dockagent.transports import FileFact, Footage, FootageReader
-from dockagent.transports.folder import FolderFootage
+from dockagent.transports.isolated import Ended, Hung, IsolatedFootage, nobody
 from dockagent.transports.mountinfo import Mount, mounts
+from dockagent.transports.reader_child import bury
 
 MOUNTS = Path("/run/dockagent/mounts")
 PATIENCE_S = 30.0  # a healthy card mounts within one second; the kernel's own time-outs run to minutes
+LETTING_GO_S = 5.0  # what a lazy unmount, which waits for nobody, may take
 _OPTIONS = "ro,nodev,nosuid,noexec,noatime"
 _OF_FILESYSTEM = {
     "vfat": "utf8=1,tz=UTC",  # mount(8): FAT stores local time; cameras that follow our manifest say UTC
@@ -34,23 +37,40 @@ _OF_FILESYSTEM = {
 }
 _TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _CAP_SYS_ADMIN = 1 << 21
+_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8  # umount(2)
 _BY_HAND = "run as root, or mount it read-only yourself and name the folder"
 
 
-def open_source(path: Path, *, under: Path = MOUNTS) -> Footage:
-    """Whatever a person calls a source: a folder, a block device, or a file that is the image of one.
+def open_source(
+    path: Path, *, under: Path = MOUNTS, read: str = "auto", hang_s: float = PATIENCE_S, ended: Ended = nobody
+) -> Footage:
+    """Whatever a person calls a source: a folder, a block device, or a file that is the image of one; read by a child
+    (:class:`dockagent.transports.isolated.IsolatedFootage`, which says what ``hang_s`` and ``ended`` are).
 
-    Raises UsageError where ``path`` is none of these, and what :class:`MassStorage` and FolderFootage raise.
+    ``read``: ``mount`` has the kernel read a device, ``raw`` reads it without; ``auto`` mounts it, and reads it raw
+    where the kernel lacks the file system or we lack the rights. Raises UsageError where ``path`` is none of these,
+    and what :class:`MassStorage` and the reader raise.
     """
     try:
         kind = path.stat().st_mode
     except OSError as err:
         raise UsageError(f"cannot use {path}: {err.strerror}", "name a folder, a block device or an image") from err
     if stat.S_ISDIR(kind):
-        return FolderFootage(path)
-    if stat.S_ISBLK(kind) or stat.S_ISREG(kind):
-        return MassStorage(path, under=under)
-    raise UsageError(f"{path} holds no footage", "name a folder, a block device or an image")
+        return IsolatedFootage("folder", path, hang_s, ended)
+    if not (stat.S_ISBLK(kind) or stat.S_ISREG(kind)):
+        raise UsageError(f"{path} holds no footage", "name a folder, a block device or an image")
+    if read == "raw":
+        return IsolatedFootage("raw", path, hang_s, ended)
+    try:
+        return MassStorage(path, under=under, patience_s=hang_s, ended=ended)
+    except Missing as err:
+        if read == "mount":
+            raise
+        unmounted = err
+    try:
+        return IsolatedFootage("raw", path, hang_s, ended)
+    except (Missing, Permanent) as err:
+        raise Missing(f"{err.what}; {unmounted.what}", unmounted.hint) from err
 
 
 class MassStorage:
@@ -58,13 +78,16 @@ class MassStorage:
 
     A device that is mounted already (by a desktop's automounter) is read where it is mounted and left so; ``facts``
     then says whether that mount is read-only. Otherwise it is mounted read-only on a new private folder below
-    ``under`` until :meth:`close`; no program that does this runs longer than ``patience_s`` seconds.
+    ``under`` until :meth:`close`; no program that does this, and no answer of the child that reads the mount, takes
+    longer than ``patience_s`` seconds. ``ended``: see IsolatedFootage.
 
-    Raises Gone when the device is not there, Missing when mounting needs more rights or a kernel driver, Permanent
-    when there is no file system that can be read, Retryable when the device does not answer.
+    Raises Gone when the device is not there, Hung when it does not answer, Missing when mounting needs more rights or
+    a kernel driver, Permanent when there is no file system that can be read, Retryable when the medium fails.
     """
 
-    def __init__(self, device: Path, *, under: Path = MOUNTS, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, device: Path, *, under: Path = MOUNTS, patience_s: float = PATIENCE_S, ended: Ended = nobody
+    ) -> None:
         self.device = device.resolve()
         self._patience_s = patience_s
         self._mounted: Path | None = None
@@ -73,16 +96,17 @@ class MassStorage:
         there = _mounted_at(self.device)
         if there is not None:
             self._facts["mounted_by"] = "another program"
-            self._folder = FolderFootage(Path(os.fsdecode(there.point)))
+            self._folder = IsolatedFootage("folder", Path(os.fsdecode(there.point)), patience_s, ended)
             return
         if not _may_mount():
             raise Missing(f"cannot mount {self.device}: that needs root, or CAP_SYS_ADMIN", _BY_HAND)
         filesystem = self._probe()
         self._facts["mounted_by"] = "dockagent"
         try:
-            self._folder = FolderFootage(self._mount(filesystem, under))
+            self._folder = IsolatedFootage("folder", self._mount(filesystem, under), patience_s, ended)
         except DockError:
-            self._let_go()
+            with suppress(Hung):  # it hangs already: that is the error to tell
+                self._let_go()
             raise
 
     def facts(self) -> Mapping[str, str]:
@@ -96,6 +120,7 @@ class MassStorage:
         return self._folder.open(path)
 
     def close(self) -> None:
+        """Let the card go. Raises Retryable where it cannot be unmounted, Hung where that takes too long."""
         self._folder.close()
         self._let_go()
 
@@ -112,6 +137,8 @@ class MassStorage:
             raise Permanent(f"{self.device} holds a partition table, not a file system", "name one of its partitions")
         if "TYPE" in said:
             raise Permanent(f"{self.device} holds {said['TYPE']}, not a file system", "unlock or assemble it first")
+        if "denied" in text.lower() or "not permitted" in text.lower():
+            raise Missing(f"cannot read {self.device}: {text}", "let the dock's user read it: udevadm control --reload")
         reason = "two that contradict each other" if code == 8 else "no file system that is known"
         raise Permanent(f"{self.device} holds {reason}", "do not format it; image it and look at the image")
 
@@ -142,11 +169,12 @@ class MassStorage:
 
     def _let_go(self) -> None:
         """Undo the mount and the write protection. Lazily: a reader that hangs on a dead card must not hold us."""
-        if self._mounted is not None:
-            if os.path.ismount(self._mounted):
-                self._must("umount", "--lazy", "--", str(self._mounted))
-            self._mounted.rmdir()
-            self._mounted = None
+        place, self._mounted = self._mounted, None
+        self._patience_s = min(self._patience_s, LETTING_GO_S)
+        if place is not None:
+            if any(mount.point == os.fsencode(place) for mount in mounts()):  # stat(2) would ask the card
+                _unmount(place)
+            place.rmdir()
         if self._unprotect_after and self.device.exists():
             self._must("blockdev", "--setrw", str(self.device))
         self._unprotect_after = False
@@ -157,17 +185,17 @@ class MassStorage:
             raise Retryable(f"{' '.join(command)} failed: {text}", "unplug the camera")
 
     def _run(self, *command: str) -> tuple[int, str]:
-        return _run(command, self._patience_s)
+        return run_program(command, self._patience_s)
 
 
-def _run(command: Sequence[str], patience_s: float) -> tuple[int, str]:
+def run_program(command: Sequence[str], patience_s: float, env: Mapping[str, str] = _TOOLS) -> tuple[int, str]:
     """Exit code and output of a system program, on one line for an error. Raises Missing where it is not installed,
-    Retryable when it takes longer than ``patience_s``; a child that even then cannot die (it waits for a dead
-    device inside the kernel) is left behind rather than waited for."""
+    Hung when it takes longer than ``patience_s``; a child that even then cannot die (it waits for a dead device
+    inside the kernel) is left behind rather than waited for."""
     with tempfile.TemporaryFile() as output:
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_TOOLS
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
             )
         except FileNotFoundError as err:
             raise Missing(f"the program {command[0]} is not installed", "install the package util-linux") from err
@@ -175,14 +203,21 @@ def _run(command: Sequence[str], patience_s: float) -> tuple[int, str]:
             code = child.wait(patience_s)
         except subprocess.TimeoutExpired as err:
             child.kill()
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(1)
-            raise Retryable(
-                f"{command[0]} got no answer from {command[-1]} within {patience_s:g} s", "unplug the camera"
-            ) from err
+            bury(child)
+            words = f"{command[0]} got no answer from {command[-1]} within {patience_s:g} s"
+            raise Hung(words, "its bay is switched off and on, else unplug the camera") from err
         output.seek(0)
         text = output.read().decode(errors="replace")
     return code, text if code == 0 else " ".join(text.split())
+
+
+def _unmount(place: Path) -> None:
+    """umount2(2) itself: the program umount(8) wants to drop rights first, which a service's sandbox forbids. With
+    MNT_DETACH it does not wait for the device."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(place), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
+        said = os.strerror(ctypes.get_errno())
+        raise Retryable(f"cannot unmount {place}: {said}", "unplug the camera, and unmount it by hand")
 
 
 def _may_mount() -> bool:

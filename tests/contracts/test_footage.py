@@ -1,4 +1,5 @@
-"""What every transport owes: one suite for a folder, a mounted card, and a card as a device or an image."""
+"""What every transport owes: one suite for a folder, a mounted card, and a card as a device or an image; read by the
+process itself, or by a child; by the kernel, or without mounting."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +11,9 @@ import pytest
 from dockagent.errors import Gone, Refused
 from dockagent.transports import Footage
 from dockagent.transports.folder import FolderFootage
+from dockagent.transports.isolated import IsolatedFootage
 from dockagent.transports.mass_storage import MassStorage
+from dockagent.transports.raw_card import RawCard
 from tests.transports import loops
 
 FILES = {
@@ -55,7 +58,29 @@ def _device(card: Path, work: Path, stack: ExitStack) -> Footage:
     return MassStorage(loop.node, under=work / "mounts")
 
 
-@pytest.fixture(params=[_folder, _image, _device])
+def _folder_of_a_child(card: Path, work: Path, stack: ExitStack) -> Footage:
+    return IsolatedFootage("folder", card)
+
+
+def _raw_image(card: Path, work: Path, stack: ExitStack) -> Footage:
+    return RawCard(loops.ext4(work / "card.img", card))
+
+
+def _raw_image_of_a_child(card: Path, work: Path, stack: ExitStack) -> Footage:
+    return IsolatedFootage("raw", loops.ext4(work / "card.img", card))
+
+
+def _raw_device_of_a_child(card: Path, work: Path, stack: ExitStack) -> Footage:
+    loops.needs_root("mkfs.ext4", "losetup")
+    loop = stack.enter_context(loops.loop_device())
+    loop.insert(loops.ext4(work / "card.img", card))
+    return IsolatedFootage("raw", loop.node)
+
+
+KINDS = (_folder, _image, _device, _folder_of_a_child, _raw_image, _raw_image_of_a_child, _raw_device_of_a_child)
+
+
+@pytest.fixture(params=KINDS)
 def footage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Footage]:
     make: Callable[[Path, Path, ExitStack], Footage] = request.param
     card = tmp_path / "card"

@@ -67,6 +67,10 @@ def identified(bay: str = "A", *, console: bool = False, camera: Camera = CAMERA
     return ev.CameraIdentified(f"s/{bay}", camera, "reference-signed", "9f" * 32, console, True, 80, True, ())
 
 
+def mode_asked(bay: str = "A") -> ev.ModeAsked:
+    return ev.ModeAsked(f"s/{bay}", CAMERA, "ambarella-body", "asked to show its card")
+
+
 def measured(bay: str = "A") -> ev.ClockMeasured:
     return ev.ClockMeasured(f"s/{bay}", NOW + 5000, NOW, 5000, 3, "Europe/London")
 

@@ -24,6 +24,11 @@ CARDS = (
     "Canon EOS stills + movie",
 )  # fmt: skip
 
+OWN = {
+    "GoPro HERO9 Black": "gopro-hero", "BlackVue Elite 9 (2 channel)": "blackvue",
+    "VIOFO A329S (3 channel)": "novatek-dcf", "DJI Mavic 3 / Mini 4 Pro": "dji",
+}  # fmt: skip
+
 
 def listed(*names: str, size: int = 10) -> list[FileFact]:
     return [FileFact(name, size, 1000 * count) for count, name in enumerate(names)]
@@ -56,7 +61,7 @@ def test_every_file_of_a_real_card_has_its_role(name: str) -> None:
     files = card(name)["files"]
     wanted = {one["path"]: one["role"].removesuffix("-do-not-upload") for one in files}
     best = recognise.match(SHIPPED.values(), recognise.CardFacts(paths=tuple(wanted)))[0]
-    assert best.profile == ("gopro-hero" if name.startswith("GoPro") else "generic-dcf")
+    assert best.profile == OWN.get(name, "generic-dcf")
     for used in {best.profile, "generic-dcf"}:
         taken = take(SHIPPED[used], listed(*wanted))
         assert roles(taken) == wanted
@@ -67,8 +72,11 @@ def test_every_file_of_a_real_card_has_its_role(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CARDS if name not in ("70mai M310", "Sony AVCHD")])
 def test_what_was_one_take_is_one_recording(name: str) -> None:
     one = card(name)
-    used = GOPRO if name.startswith("GoPro") else GENERIC
-    taken = take(used, listed(*(file["path"] for file in one["files"])))
+    for used in {OWN.get(name, "generic-dcf"), "gopro-hero" if name.startswith("GoPro") else "generic-dcf"}:
+        are_grouped(one, take(SHIPPED[used], listed(*(file["path"] for file in one["files"]))))
+
+
+def are_grouped(one: Mapping[str, Any], taken: Inventory) -> None:
     entries = {entry.path: entry for entry in taken.entries}
     groups = one.get("groups", [])
     takes = [{entries[path].recording for path in group} for group in groups]

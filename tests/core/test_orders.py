@@ -11,7 +11,7 @@ from dockagent.core import orders as od
 from dockagent.core import plan
 from dockagent.core.inventory import Finding
 from dockagent.core.model import UNLISTED, ClipPhase, SessionPhase, Trouble
-from dockagent.core.orders import Limits, Order, card_is_done, orders
+from dockagent.core.orders import Limits, Order, anything_waits, card_is_done, orders
 from dockagent.core.session import ITEM_TRIES
 from tests.core.story import (
     CAMERA,
@@ -366,3 +366,13 @@ def test_the_camera_is_the_same_in_all_these_stories() -> None:
     story = session_in(S.LISTED)
     session = story.state.sessions["A"]
     assert (session.camera, session.trouble) == (CAMERA, Trouble())
+
+
+def test_nothing_waits_until_something_failed_that_is_tried_again() -> None:
+    story = session_in(S.ATTACHED)
+    assert not anything_waits(story.state)
+    assert anything_waits(story.tell(session_trouble()).state)
+    assert not anything_waits(story.tell(identified()).state)
+    assert not anything_waits(session_in(S.ATTACHED).tell(session_trouble(retry=False)).state)
+    assert anything_waits(session_in(S.LISTED).tell(unread()).state)
+    assert anything_waits(clip_in(C.ADMITTED).tell(trouble()).state)

@@ -1,7 +1,8 @@
-"""Profiles: the shipped ones, what is refused and how it is said, and which one a card fits."""
+"""Profiles: the shipped ones, what is refused, and how it is said."""
 
-import argparse
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,12 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.cli import profile as command
-from dockagent.core import profile, recognise
+from dockagent.core import profile
 from dockagent.core.profile import Profile
-from dockagent.core.recognise import CardFacts
 from dockagent.errors import UsageError
-from tests.corpus import corpus
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_profiles"
 SHIPPED = tuple(profile.parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.toml")))
@@ -38,21 +36,50 @@ def refusal(text: str) -> str:
 
 
 def test_the_shipped_profiles_round_trip_through_json() -> None:
-    assert [one.name for one in SHIPPED] == ["generic-dcf", "gopro-hero", "reference-signed"]
+    assert [one.name for one in SHIPPED] == [
+        "ambarella-body", "blackvue", "dji", "gat947-e12", "gat947-zzx", "generic-dcf", "gopro-hero", "insta360",
+        "novatek-dcf", "reference-signed", "tecsar", "transcend-body",
+    ]  # fmt: skip
     for one in SHIPPED:
         assert msgspec.json.decode(msgspec.json.encode(one), type=Profile) == one
 
 
-def test_the_readme_names_every_key() -> None:
-    readme = (FOLDER / "README.md").read_text()
-    sections = (
-        profile.Profile, profile.Hints, profile.Impostor, profile.Probe, profile.Layout, profile.SkipRule,
-        profile.FileRule, profile.SidecarRule, profile.ManifestPlace, profile.Console, profile.CameraClock,
-    )  # fmt: skip
-    for section in sections:
-        for field in msgspec.structs.fields(section):
-            named = f"`{field.name}`" in readme or f"[{field.name}]" in readme or f".{field.name}]" in readme
-            assert named or field.name == "name", f"README.md does not name {field.name}"
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "": profile.Profile,
+    "match": profile.Hints,
+    "match.impostors": profile.Impostor,
+    "match.recovery": profile.Recovery,
+    "probe": profile.Probe,
+    "identity": profile.CardIdentity,
+    "layout": profile.Layout,
+    "layout.skip": profile.SkipRule,
+    "layout.file": profile.FileRule,
+    "sidecars": profile.SidecarRule,
+    "manifest": profile.ManifestPlace,
+    "control": profile.Console,
+    "clock": profile.CameraClock,
+}
+
+
+def readme_keys() -> Iterator[tuple[str, str]]:
+    """Every (section, key) of the README: a heading or paragraph that begins with a section, and the rows below it."""
+    section = ""
+    for line in (FOLDER / "README.md").read_text().splitlines():
+        if begins := re.match(r"(?:## )?`\[+([a-z.]+)\]+`: ", line):
+            section = begins[1]
+            yield (section.rpartition(".")[0], section.rpartition(".")[2])
+        elif row := re.match(r"\| (`\w+`(?:, `\w+`)*) \|", line):
+            yield from ((section, key) for key in re.findall(r"`(\w+)`", row[1]))
+
+
+def test_the_readme_names_every_key_and_no_other() -> None:
+    wanted = {(section, field) for section, kind in SECTIONS.items() for field in kind.__struct_fields__}
+    assert set(readme_keys()) == wanted - {("", "name")}
+
+
+def test_every_section_of_a_profile_is_held_to_the_readme() -> None:
+    kinds = {one for one in vars(profile).values() if isinstance(one, type) and issubclass(one, msgspec.Struct)}
+    assert {one.__name__ for one in kinds} - {"_Section"} == {one.__name__ for one in SECTIONS.values()}
 
 
 MISTAKES = [
@@ -61,7 +88,7 @@ MISTAKES = [
     (SMALLEST.replace("schema = 1", "schema = true"), "schema: Expected `int`, got `bool`"),
     (SMALLEST.replace('title = "x"', ""), "title: missing"),
     ('name = "y"\n' + SMALLEST, "name: not a key"),
-    ("colour = 1\n" + SMALLEST, "colour: unknown key; allowed: schema, title, probe, layout"),
+    ("colour = 1\n" + SMALLEST, "colour: unknown key; allowed: schema, title, layout, probe"),
     (SMALLEST + "[layuot]\n", "layuot: unknown key"),
     (SMALLEST + "gaps = 'error'", "layout.gaps: 'error' is not allowed; allowed: notice, warning"),
     (SMALLEST + "[[layout.file]]\nrole='footge'\npath='x'", "layout.file[1].role: 'footge' is not allowed"),
@@ -82,6 +109,30 @@ MISTAKES = [
     (SMALLEST + "[match]\nlabel=['*']", "match: '*' is not a regular expression"),
     (SMALLEST + "[match]\nimpostors=[{what='x'}]", "match.impostors[1]: says nothing to know it by"),
     (SMALLEST + "[match]\nimpostors=['x']", "match.impostors[1]: must be a table of keys"),
+    (SMALLEST + "[match]\nimpostors=[{what='', usb='1:*'}]", "match.impostors[1].what: Expected `str` of length >= 1"),
+    (SMALLEST + "[match]\nimpostors=[{what='x', usb='1:*'}]", "match.impostors[1].usb: '1:*' is not vvvv:pppp"),
+    (SMALLEST + "[match]\nimpostors=[{what='x', strings='('}]", "match: '(' is not a regular expression"),
+    (SMALLEST + "[match]\nneeds=['serial']", "match.needs[1]: 'serial' is not allowed; allowed: usb, strings, label"),
+    (SMALLEST + "[match]\nneeds=['label']", "match.needs: names label, but match.label is empty, so that no camera"),
+    (SMALLEST + "[match]\nneeds=['control']", "match.needs: names control, but control.usb is empty"),
+    (SMALLEST + "[match]\nrecovery=[{usb='4255:000a', what='x'}]", "match.recovery[1].todo: missing"),
+    (SMALLEST + "[match]\nrecovery=[{usb='4255:000a', what='x', todo=''}]", "match.recovery[1].todo: Expected `str`"),
+    (SMALLEST + "[match]\nrecovery=[{usb='4255', what='x', todo='y'}]", "match.recovery[1].usb: '4255' is not vvvv:"),
+    (SMALLEST + "[match]\nusb=['1111:2222']\nrecovery=[{usb='1111:2222', what='x', todo='y'}]",
+     "match.recovery[1].usb: 1111:2222 is in match.usb too; it shows a card, or it does not"),
+    (SMALLEST + "[identity]\nlabel='('", "identity.label: '(' is not a regular expression"),
+    (SMALLEST + "[identity]\nlabel='(?P<owner>x)'", "identity.label: group owner is not known; allowed: firmware, mak"),
+    (SMALLEST + "[identity]\npath='DPB.*'", "identity.path: 'DPB.*' names nothing; put what it tells into a group"),
+    (SMALLEST + "[control]\nkind='amba'", "control.kind: 'amba' is not allowed; allowed: none, reference-console, am"),
+    (SMALLEST + "[control]\nkind='amba-bulk'", "control.usb: is empty; amba-bulk is spoken over USB, and nothing is"),
+    (SMALLEST + "[control]\nkind='e12-tcp'\nusb=['18d1:*']", "control.usb: has a *; name each id in full"),
+    (SMALLEST + "[control]\nkind='zzx-tcp'\nusb=['18D1:4EE7']", "control.usb: '18D1:4EE7' is not vvvv:pppp"),
+    (SMALLEST + "[control]\nkind='reference-console'\nusb=['1111:2222']", "control.usb: given, but kind reference-con"),
+    (SMALLEST + "[control]\nstorage=true", "control.storage: given, but kind none knows nothing of it; only amba-bul"),
+    (SMALLEST + "[control]\nneeds_password=true", "control.needs_password: given, but kind none knows nothing of it"),
+    (SMALLEST + "[control]\npassword='secret'", "control.password: unknown key; allowed: kind, usb, storage, needs_pa"),
+    (SMALLEST + "[control]\nkind='amba-bulk'\nusb=['4255:0001']\n[clock]\nsource='console'",
+     "clock.source: console, but a camera that speaks amba-bulk cannot be asked the time; say none"),
     (SMALLEST + "[manifest]\nkind='dsse'\npath='../x'\nchain='c'", "manifest.path: '../x' is not a path below"),
     (SMALLEST + "[manifest]\nkind='cms'\npath='x'\nchain='c'", "manifest.kind: 'cms' is not allowed; allowed: dsse"),
     (SMALLEST + "[clock]\nsource='console'", "clock.source: console, but [control] names no console"),
@@ -135,149 +186,9 @@ def _inline(value: object) -> str:
     return json.dumps(value).replace("\x7f", "\\u007f")
 
 
-# ---- which profile a card fits --------------------------------------------------------------------------------------
-
-
-def first(card: CardFacts) -> recognise.Match:
-    return recognise.match(SHIPPED, card)[0]
-
-
-def test_gopro_is_known_by_its_own_version_file() -> None:
-    listing = ("MISC/version.txt", "DCIM/100GOPRO/GX010001.MP4")
-    wanted = recognise.wanted_files(SHIPPED, listing)
-    assert wanted == {"MISC/version.txt": 4096}
-    head = corpus("footage", "gopro-version.txt").read_bytes()
-    best = first(CardFacts(paths=listing, files={"MISC/version.txt": head}, usb="2672:0056", label="U3000PRO"))
-    assert (best.profile, best.fits) == ("gopro-hero", True)
-    assert best.identity == {"model": "HERO99 Black", "serial": "C9999999999999", "firmware": "H99.09.09.00.00"}
-    assert "USB id 2672:0056" in best.why
-    assert not any("U3000PRO" in line for line in best.why)
-
-
-def test_gopro_without_a_readable_version_file_is_still_one() -> None:
-    best = first(CardFacts(paths=("misc/VERSION.TXT", "dcim/100gopro/gx010001.mp4"), files={"misc/VERSION.TXT": b""}))
-    assert (best.profile, best.fits, best.identity) == ("gopro-hero", True, {})
-
-
-def test_reference_camera_and_its_identity() -> None:
-    head = b'{"maker": "Reference", "firmware": "1.4.2", "serial": "BWC-0001", "model": "BWC-1"}'
-    best = first(CardFacts(paths=("camera.json", "manifest.dsse.json"), files={"camera.json": head}))
-    assert best.profile == "reference-signed"
-    assert best.identity == {"maker": "Reference", "model": "BWC-1", "serial": "BWC-0001", "firmware": "1.4.2"}
-
-
-def test_usb_id_and_label_alone_are_never_an_identity() -> None:
-    found = recognise.match(SHIPPED, CardFacts(usb="2672:0056", strings=("GoPro HERO9",), label="BWC-0001"))
-    assert not any(one.fits for one in found)
-    assert recognise.best(found) is None
-    gopro = next(one for one in found if one.profile == "gopro-hero")
-    assert "USB id 2672:0056" in gopro.why
-    assert gopro.missing == ("has no MISC/version.txt", "has no DCIM/[0-9][0-9][0-9]GOPRO")
-
-
-@pytest.mark.parametrize(("usb", "what"), [("4255:000a", "Ambarella boot ROM"), ("2207:320b", "Rockchip boot ROM")])
-def test_a_camera_in_recovery_mode_is_named_not_called_empty(usb: str, what: str) -> None:
-    found = recognise.match(SHIPPED, CardFacts(usb=usb))
-    assert any(what in line for one in found for line in one.missing)
-
-
-def test_an_impostor_is_not_taken_for_the_camera() -> None:
-    card = CardFacts(usb="4255:0001", paths=("DCIM/100GOPRO/GX010001.MP4",))
-    gopro = next(one for one in recognise.match(SHIPPED, card) if one.profile == "gopro-hero")
-    assert not gopro.fits
-    assert "Insta360 ONE RS" in gopro.missing[0]
-    assert first(card).profile == "generic-dcf"
-
-
-def test_impostors_by_label_and_path_must_fit_in_full() -> None:
-    text = SMALLEST + "[match]\nimpostors=[{what='a viewer', label='VIEW.*', path='viewer/*.exe'}]"
-    one = parse(text)
-    card = CardFacts(label="VIEWER", paths=("DCIM/a", "viewer/x.exe"))
-    assert recognise.match([one], card)[0].missing == ("is not this camera but a viewer",)
-    assert recognise.match([one], CardFacts(label="VIEWER", paths=("DCIM/a",)))[0].fits
-    assert recognise.match([one], CardFacts(label="OTHER", paths=card.paths))[0].fits
-
-
-def test_a_must_probe_that_misses_is_said_and_a_hint_is_not_needed() -> None:
-    hint = "\n[[probe]]\ncounts='hint'\npath=['id.txt']\nidentity=['(?P<serial>[0-9]+)']\n"
-    one = parse(SMALLEST.replace("[layout]", hint + "[layout]"))
-    assert recognise.match([one], CardFacts(paths=("DCIM/a",)))[0].fits
-    assert recognise.match([one], CardFacts(paths=("x",)))[0].missing == ("has no DCIM",)
-    read = CardFacts(paths=("DCIM/a", "id.txt"), files={"id.txt": b"no 42\n"})
-    assert recognise.match([one], read)[0].identity == {"serial": "42"}
-
-
-def test_only_the_first_bytes_that_were_asked_for_count() -> None:
-    one = parse(SMALLEST + "[[probe]]\npath=['id']\nmax_bytes=4\nidentity=['(?P<serial>S\\d+)']".replace("\\", "\\\\"))
-    card = CardFacts(paths=("DCIM/a", "id"), files={"id": b"....S1"})
-    assert "does not say what" in recognise.match([one], card)[0].missing[0]
-
-
-@pytest.mark.parametrize(("glob", "path", "fits"), [
-    ("DCIM", "dcim/100/a.mp4", True), ("DCIM/*/a.mp4", "DCIM/1/2/a.mp4", False), ("**/*.mp4", "a.MP4", True),
-    ("**/*.mp4", "x/y/a.mp4", True), ("D?IM/[0-9]*", "DCIM/100X/a", True), ("a.c", "abc", False), ("x", "y/x", False),
-    ("DCIM/[0-9][0-9][0-9]GOPRO", "DCIM/ABCGOPRO/a", False),
-])  # fmt: skip
-def test_globs(glob: str, path: str, fits: bool) -> None:
-    one = parse(SMALLEST.replace('"DCIM"', json.dumps(glob)))
-    assert recognise.match([one], CardFacts(paths=(path,)))[0].fits is fits
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(max_size=9), st.text(max_size=9), st.lists(st.text(max_size=20)), st.binary(max_size=200))
-def test_matching_never_raises_and_shows_only_what_is_printable(
-    usb: str, label: str, paths: list[str], head: bytes
-) -> None:
-    files = {"camera.json": b'{"serial": "' + head + b'"', "MISC/version.txt": head}
-    card = CardFacts(usb, (label,), label, (*paths, *files), files)
-    for one in recognise.match(SHIPPED, card):
-        assert one.fits is (not one.missing)
-        assert all(value.isprintable() for value in one.identity.values())
-
-
-# ---- the command ----------------------------------------------------------------------------------------------------
-
-
-def run(*words: str) -> int:
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("--config", default=None)
-    parent.add_argument("--home", default=None)
-    parent.add_argument("--json", action="store_true")
-    parser = argparse.ArgumentParser()
-    command.add(parser.add_subparsers(required=True), parent)
-    args = parser.parse_args(["profile", *words])
-    code: int = args.run(args)
-    return code
-
-
-def test_match_explains_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "MISC").mkdir()
-    (tmp_path / "MISC" / "version.txt").write_bytes(corpus("footage", "gopro-version.txt").read_bytes())
-    assert run("match", str(tmp_path)) == 0
-    text = capsys.readouterr().out
-    assert "gopro-hero: fits, and is used\n    firmware: H99.09.09.00.00\n" in text
-    assert "reference-signed: does not fit\n    - has no camera.json\n" in text
-    assert run("match", str(tmp_path), "--json") == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["profile"] == "gopro-hero"
-    assert said["matches"][0]["identity"]["serial"] == "C9999999999999"
-
-
-def test_match_of_an_empty_card_is_a_no(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("match", str(tmp_path)) == 1
-    assert "no profile fits" in capsys.readouterr().out
-
-
-def test_list_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("list") == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
-        "reference-signed", "gopro-hero", "generic-dcf",
-    ]  # fmt: skip
-    assert run("list", "--json") == 0
-    assert len(json.loads(capsys.readouterr().out)) == 3
-    assert run("check", *(str(path) for path in FOLDER.glob("*.toml"))) == 0
-    bad = tmp_path / "bad.toml"
-    bad.write_text("schema = 2\n")
-    with pytest.raises(UsageError, match=r"profile bad: title: missing") as caught:
-        run("check", str(bad), str(tmp_path / "absent.toml"))
-    assert "cannot read" in caught.value.what
+def test_only_a_dialogue_does_without_a_probe() -> None:
+    bare = 'schema = 1\ntitle = "x"\n[layout]\n'
+    assert 'probe: none counts as "must" or "either"' in refusal(bare)
+    assert 'probe: none counts as "must" or "either"' in refusal(bare + "[match]\nlabel=['X']\nneeds=['label']")
+    spoken = "[match]\nneeds=['control']\n[control]\nkind='amba-bulk'\nusb=['4255:0001']\n"
+    assert parse(bare + spoken).probe == ()

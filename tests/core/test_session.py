@@ -17,7 +17,7 @@ from dockagent.core.model import (
     SessionPhase,
     Trouble,
 )
-from dockagent.core.session import ITEM_TRIES
+from dockagent.core.session import COMES_BACK_MS, ITEM_TRIES
 from tests.core.story import (
     CAMERA,
     NOW,
@@ -36,6 +36,7 @@ from tests.core.story import (
     inventory,
     item,
     measured,
+    mode_asked,
     one_clip,
     one_session,
     reading,
@@ -54,6 +55,7 @@ S, C = SessionPhase, ClipPhase
 
 SESSION_EVENTS: dict[str, Callable[[], ev.Event]] = {
     "identified": identified,
+    "asked for its card": mode_asked,
     "measured": measured,
     "unset": unset,
     "set": clock_set,
@@ -69,6 +71,7 @@ SESSION_EVENTS: dict[str, Callable[[], ev.Event]] = {
 }
 SESSION_MOVES: dict[tuple[SessionPhase | str, str], SessionPhase | str] = {
     (S.ATTACHED, "identified"): S.IDENTIFIED,
+    (S.ATTACHED, "asked for its card"): S.ATTACHED,
     (S.IDENTIFIED, "measured"): S.IDENTIFIED,
     (S.IDENTIFIED, "unset"): S.IDENTIFIED,
     (S.IDENTIFIED, "set"): S.IDENTIFIED,
@@ -99,6 +102,14 @@ def test_every_session_event_moves_as_the_table_says_or_leaves_no_trace(phase: S
     session = story.state.session("s/A")
     assert (session.phase if session else OVER) is SESSION_MOVES[phase, name]
     check_order(story.state)
+
+
+def test_a_camera_that_was_asked_for_its_card_has_time_to_come_back() -> None:
+    session = one_session(session_in(S.ATTACHED).tell(mode_asked()))
+    assert (session.camera, session.profile) == (CAMERA, "ambarella-body")
+    assert session.trouble.reason == "asked to show its card"
+    assert session.trouble.retry_ms >= NOW + COMES_BACK_MS // 2
+    assert not session.trouble.final
 
 
 def test_a_bay_holds_one_camera() -> None:

@@ -120,6 +120,9 @@ class SimBays:
     def rest(self, bay: str) -> None:
         return
 
+    def asked(self, bay: str, profile: str) -> None:
+        raise AssertionError("no simulated camera has a dialogue")
+
     def footage(self, bay: str) -> "SimFootage":
         if bay not in self._in:
             raise Gone("the bay is empty")

@@ -68,6 +68,9 @@ class OneBay:
     def rest(self, bay: str) -> None:
         return
 
+    def asked(self, bay: str, profile: str) -> None:
+        raise AssertionError("this camera has no dialogue")
+
     def footage(self, bay: str) -> Footage:
         return self.card
 

@@ -11,6 +11,7 @@ from dockagent.durable import Appender, DiskFull, Reader, RealDisk
 from dockagent.errors import Retryable
 from dockagent.stores import Conflict
 from dockagent.stores.directory import DirectoryStore
+from dockagent.stores.open_store import open_store
 from tests.contracts.store_sources import honest, some_bytes
 
 KEY = "clips/BWC-0001/2026/11/22/one/master"
@@ -48,7 +49,8 @@ class FaultyDisk(RealDisk):
 
 def test_what_a_crash_left_is_removed_at_the_next_start_and_nothing_else(tmp_path: Path) -> None:
     DirectoryStore(RealDisk(tmp_path), URL).put(KEY, honest(DATA))
-    (tmp_path / ".part-0123").write_bytes(b"half")
+    for left in (".part-0123", ".0123456789abcdef.tmp"):
+        (tmp_path / left).write_bytes(b"half")
     (tmp_path / ".probe-4567").write_bytes(b"probe")
     (tmp_path / "not-ours").write_bytes(b"kept")
     store = DirectoryStore(RealDisk(tmp_path), URL)
@@ -163,3 +165,20 @@ class _Filling:
 
     def __exit__(self, *failure: object) -> None:
         self._inner.__exit__(None, None, None)
+
+
+def test_a_store_that_is_taken_away_is_away_and_has_lost_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    store = open_store(root.as_uri(), known={})
+    store.put(KEY, honest(DATA))
+    root.rename(tmp_path / "elsewhere")
+    root.mkdir()  # as a mount point without its mount
+    with pytest.raises(Retryable, match="is away"):
+        store.stat(KEY)
+    with pytest.raises(Retryable, match="is away"):
+        store.put("clips/other/master", honest(DATA))
+    assert list(root.iterdir()) == []
+    root.rmdir()
+    (tmp_path / "elsewhere").rename(root)
+    assert store.stat(KEY) is not None
+    assert store.stat("clips/other/master") is None

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dockagent.errors import Gone, Permanent, Retryable, UsageError
-from dockagent.transports.folder import FolderFootage
-from dockagent.transports.mass_storage import MassStorage, _run, open_source
+from dockagent.transports.isolated import IsolatedFootage
+from dockagent.transports.mass_storage import MassStorage, open_source, run_program
 from tests.transports import loops
 
 TOOLS = ("mkfs.ext4", "blkid", "losetup", "dumpe2fs", "blockdev")
@@ -170,12 +170,12 @@ def test_a_device_that_left_is_gone(tmp_path: Path) -> None:
 
 def test_a_program_that_hangs_is_given_up() -> None:
     with pytest.raises(Retryable, match=r"sleep got no answer from 30 within 0.2 s"):
-        _run(("sleep", "30"), 0.2)
+        run_program(("sleep", "30"), 0.2)
 
 
 def test_open_source_takes_folders_devices_and_images(tmp_path: Path, card: Path) -> None:
     with closing(open_source(card)) as footage:
-        assert isinstance(footage, FolderFootage)
+        assert isinstance(footage, IsolatedFootage)
     with pytest.raises(UsageError, match="cannot use"):
         open_source(tmp_path / "none")
     with pytest.raises(UsageError, match="holds no footage"):
@@ -194,4 +194,5 @@ def test_without_root_the_error_says_what_to_do() -> None:
         "try:\n    open_source(Path('/usr/bin/env'))\nexcept Missing as err:\n    print(err)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
+    assert "/usr/bin/env holds no file system that can be read without mounting it; cannot mount" in done.stdout
     assert "that needs root, or CAP_SYS_ADMIN; run as root, or mount it read-only yourself" in done.stdout, done.stderr
