@@ -48,13 +48,13 @@ test: packages-test lint types  ## the whole test suite: style, types, tests (PY
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its own (no root, no KVM)
-	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/rigs/uml $(PYTEST_ARGS)
+	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist load tests/rigs/uml $(PYTEST_ARGS)
 
 rig-kernel: packages-rig $(VENV)/dev.stamp  ## build that kernel, if it is not in the cache
 	@exec $(BIN)/python -m hil.rigs.uml.kernel
 
 test-long: rig-guest  ## the long tier: a Debian 12 guest in QEMU, the installed package under its systemd
-	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n 1 tests/rigs/qemu $(PYTEST_ARGS)
+	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/rigs/qemu $(PYTEST_ARGS)
 
 rig-guest: packages-long $(VENV)/dev.stamp  ## make that guest, if it is not in the cache
 	@exec $(BIN)/python -m hil.rigs.qemu.image

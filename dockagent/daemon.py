@@ -23,7 +23,7 @@ from dockagent.core.orders import Limits, anything_waits
 from dockagent.core.profile import Profile
 from dockagent.dock import Dock, Stop
 from dockagent.durable import RealDisk
-from dockagent.errors import UsageError
+from dockagent.errors import DockError, UsageError
 from dockagent.ledger.keys import PUBLIC, Keys
 from dockagent.ledger.log import Ledger
 from dockagent.steps import unforeseen
@@ -40,6 +40,7 @@ from dockagent.stores.s3_settings import S3Settings
 from dockagent.transports.bays import DockBays
 from dockagent.transports.cradles import Cradles
 from dockagent.transports.dialogues import Dialogues
+from dockagent.transports.mass_storage import let_go_of_all
 from dockagent.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -96,6 +97,7 @@ def agent(
             dialogues=Dialogues(clock, config.bays.lines, config.bays.camera_password_file),
         )
         stack.callback(bays.close)
+        _clear_mounts(home / "mounts")
         state = State(dock=keys.dock.id)
         world = World(
             clock=clock,
@@ -130,6 +132,15 @@ def agent(
         dock.post(Stop(dock.stopping or "done"))
         dock.turn(workers, 0)  # the workers' last events
         dock.stop()
+
+
+def _clear_mounts(folder: Path) -> None:
+    """A dock that was killed left its cards mounted. They harm nobody, so that a dock without rights starts all the
+    same."""
+    try:
+        let_go_of_all(folder)
+    except (DockError, OSError) as err:
+        log.warning("what was mounted before cannot be let go: %s", err)
 
 
 def _keep_buffers() -> None:

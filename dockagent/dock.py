@@ -101,11 +101,25 @@ class Dock:
     def _take(self, timeout_s: float) -> list[Message]:
         messages: list[Message] = []
         try:
-            messages.append(self.inbox.get(timeout=timeout_s) if timeout_s else self.inbox.get_nowait())
+            messages.append(self._next(timeout_s))
             while True:  # what comes just after shares one sync with it
-                messages.append(self.inbox.get(timeout=GATHER_S) if timeout_s else self.inbox.get_nowait())
+                messages.append(self._next(GATHER_S if timeout_s else 0))
         except queue.Empty:
             return messages
+
+    def _next(self, timeout_s: float) -> Message:
+        """The next message. Raises queue.Empty when none came in time.
+
+        Asked without waiting first, always: after an item was taken without waiting, the queue's own lock is free, and
+        ``get`` with a time limit then waits for ever if the limit is over before it looks a second time (CPython 3.11,
+        Modules/_queuemodule.c: the time left is negative). A dock on a busy machine slept until the next event.
+        """
+        try:
+            return self.inbox.get_nowait()
+        except queue.Empty:
+            if not timeout_s:
+                raise
+        return self.inbox.get(timeout=timeout_s)
 
     def _hear(self, messages: Iterable[Message]) -> list[ev.Event]:
         found: list[ev.Event] = []

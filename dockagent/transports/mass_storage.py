@@ -37,6 +37,7 @@ _OF_FILESYSTEM = {
 }
 _TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _CAP_SYS_ADMIN = 1 << 21
+_CARD = "card-"
 _MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8  # umount(2)
 _BY_HAND = "run as root, or mount it read-only yourself and name the folder"
 
@@ -149,7 +150,7 @@ class MassStorage:
         else:
             options += ",loop"
         under.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix="card-", dir=under))
+        place = Path(tempfile.mkdtemp(prefix=_CARD, dir=under))
         self._mounted = place
         code, text = self._run(
             "mount", "-t", filesystem, "-o", options, "--source", str(self.device), "--target", str(place)
@@ -209,6 +210,19 @@ def run_program(command: Sequence[str], patience_s: float, env: Mapping[str, str
         output.seek(0)
         text = output.read().decode(errors="replace")
     return code, text if code == 0 else " ".join(text.split())
+
+
+def let_go_of_all(under: Path) -> None:
+    """Unmount what a dock that was killed left mounted below ``under``, and remove its mount points. Raises Retryable.
+
+    The caller is the only dock that uses this folder.
+    """
+    left = os.fsencode(under.resolve() / _CARD)
+    for mount in mounts():
+        if mount.point.startswith(left):
+            _unmount(Path(os.fsdecode(mount.point)))
+    for place in under.glob(f"{_CARD}*"):
+        place.rmdir()
 
 
 def _unmount(place: Path) -> None:

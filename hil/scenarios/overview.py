@@ -8,12 +8,19 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from hil.scenarios import rigs
 from hil.scenarios.grammar import ACTS, CLAIMS
 from hil.scenarios.model import Scenario
 from hil.scenarios.read import Mistake, all_cases, find, read
+
+_UNBOUND = 1000
+_LEGEND = """
+yes: carries it; otherwise the first ability that it lacks, and how many more (--json names all)
+-: the scenario is for other rigs
+"""
 
 
 def main(words: Sequence[str]) -> int:
@@ -27,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     chosen = parser.parse_args(words)
     try:
         if chosen.word == "show":
-            print(_one(read(find(chosen.scenario))) if chosen.scenario else _grammar())
+            Console().out(_one(read(find(chosen.scenario))) if chosen.scenario else _grammar(), highlight=False)
         else:
             _list(as_json=chosen.json)
     except Mistake as error:
@@ -46,13 +53,32 @@ def _list(*, as_json: bool) -> None:
         ]
         print(json.dumps({"rigs": here, "scenarios": rows}, indent=1))
         return
-    console = Console()
-    table = Table("scenario", *here, box=None, padding=(0, 2, 0, 0))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("scenario", *here):
+        table.add_column(title, no_wrap=True)
     for one in scenarios:
-        table.add_row(one.name, *("yes" if not (why := _why(one, name)) else f"[dim]{why}[/]" for name in here))
+        table.add_row(one.name, *(_cell(one, name) for name in here))
+    console = Console()
+    # As wide as it is: a narrow terminal folds the lines, and neither it nor a pipe loses the end of a name.
+    unbound = console.options.update(max_width=_UNBOUND)
+    console.width = max(console.width, Measurement.get(console, unbound, table).maximum)
     console.print(table)
+    console.print(_LEGEND, highlight=False)
     for name, why in here.items():
-        console.print(f"{name}: {'can be used here' if not why else 'not here: ' + why}", highlight=False)
+        console.print(
+            f"{name}: {'can be used here' if not why else 'not here: ' + why}", highlight=False, soft_wrap=True
+        )
+
+
+def _cell(scenario: Scenario, rig: str) -> str:
+    """What stands in the table: short, so that all rigs fit a line. The whole reason is in ``--json``."""
+    if scenario.rigs and rig not in scenario.rigs:
+        return "[dim]-[/]"
+    lacking = sorted(scenario.needs - rigs.RIGS[rig].carries)
+    if not lacking:
+        return "yes"
+    more = f" +{len(lacking) - 1}" if len(lacking) > 1 else ""
+    return f"[dim]{lacking[0]}{more}[/]"
 
 
 def _why(scenario: Scenario, rig: str) -> str:

@@ -64,7 +64,7 @@ def _folder(kind: Any, room: Room) -> Rig:
 _USB: frozenset[Ability] = frozenset(
     {
         *("serial", "block", "usb", "yank", "read-error", "bit-flip", "hang", "slow", "power"),
-        *("mode-switch", "keyboard"),
+        *("mode-switch", "mtp", "keyboard"),
     }
 )
 _GADGET: frozenset[Ability] = frozenset({"serial", "block", "usb", "read-error", "power", "mode-switch"})

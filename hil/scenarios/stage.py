@@ -165,7 +165,11 @@ class Stage:
     def _parts(self, name: str) -> Iterator[int]:
         """Sizes of the files that are being pulled from a camera. The agent does not say which part is whose file, but
         how a file begins says it."""
-        for part in self.place.parts.glob("*.part"):
+        try:
+            parts = [*self.place.parts.glob("*.part")]
+        except FileNotFoundError:  # the run is over and its folders are gone
+            return
+        for part in parts:
             try:
                 with part.open("rb") as file:
                     if _begins(file.read(HEAD), self._heads.get(name, frozenset())):

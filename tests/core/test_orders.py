@@ -375,4 +375,4 @@ def test_nothing_waits_until_something_failed_that_is_tried_again() -> None:
     assert not anything_waits(story.tell(identified()).state)
     assert not anything_waits(session_in(S.ATTACHED).tell(session_trouble(retry=False)).state)
     assert anything_waits(session_in(S.LISTED).tell(unread()).state)
-    assert anything_waits(clip_in(C.ADMITTED).tell(trouble()).state)
+    assert anything_waits(clip_in(C.SHOWN).tell(trouble()).state)

@@ -24,6 +24,9 @@ from tests.steps.watching import (
 )
 from tests.transports import loops
 
+# Events are the whole machine's: what one test injects, a watch of another one hears.
+pytestmark = pytest.mark.xdist_group("device-events")
+
 
 def _partitioned(image: Path, card: Path, sizes: tuple[int, ...] = (8,)) -> Path:
     """A disk image with an MBR and one ext4 partition for each of ``sizes`` (MiB)."""

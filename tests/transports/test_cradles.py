@@ -23,7 +23,7 @@ def test_only_the_cradle_of_the_bay_opens_and_its_line_is_free_again() -> None:
 
 def test_a_cradle_that_does_not_answer_is_an_error_and_frees_the_line_too() -> None:
     dead = Cradle()
-    dead.faults.silent = 3
+    dead.faults.silent = 9  # three times three
     cradles = Cradles({"bay01": str(dead.open()), "bay02": "/dev/no-such-line"}, SystemClock())
     try:
         with pytest.raises(Retryable, match="does not answer") as caught:

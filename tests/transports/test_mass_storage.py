@@ -11,7 +11,8 @@ import pytest
 
 from dockagent.errors import Gone, Permanent, Retryable, UsageError
 from dockagent.transports.isolated import IsolatedFootage
-from dockagent.transports.mass_storage import MassStorage, open_source, run_program
+from dockagent.transports.mass_storage import MassStorage, let_go_of_all, open_source, run_program
+from dockagent.transports.mountinfo import mounts
 from tests.transports import loops
 
 TOOLS = ("mkfs.ext4", "blkid", "losetup", "dumpe2fs", "blockdev")
@@ -196,3 +197,20 @@ def test_without_root_the_error_says_what_to_do() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30)
     assert "/usr/bin/env holds no file system that can be read without mounting it; cannot mount" in done.stdout
     assert "that needs root, or CAP_SYS_ADMIN; run as root, or mount it read-only yourself" in done.stdout, done.stderr
+
+
+def test_what_a_killed_dock_left_mounted_is_let_go_at_the_next_start(tmp_path: Path, card: Path) -> None:
+    loops.needs_root(*TOOLS)
+    image = loops.ext4(tmp_path / "card.img", card, 32)
+    under = tmp_path / "home" / "mounts"
+    program = (
+        "import os, signal; from pathlib import Path; from dockagent.transports.mass_storage import MassStorage; "
+        f"kept = MassStorage(Path({str(image)!r}), under=Path({str(under)!r})); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False, timeout=60)
+    (left,) = under.iterdir()
+    assert any(mount.point == os.fsencode(left) for mount in mounts())
+    let_go_of_all(under)
+    assert list(under.iterdir()) == []
+    assert not any(mount.point == os.fsencode(left) for mount in mounts())
+    let_go_of_all(tmp_path / "never there")

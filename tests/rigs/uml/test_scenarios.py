@@ -15,6 +15,7 @@ USBIP = {
     "bytes": ("bit-flip-signed", "bit-flip-unsigned", "slow"),
     "odd": ("hang", "keyboard", "boot-rom", "two-cameras-one-serial"),
     "cards": ("dirty-fat", "damaged-exfat-checksum", "damaged-fat-names", "empty-card"),
+    "mtp": ("mtp-gopro", "mtp-pulled-out"),
     "many": ("eight-at-once", "dock-killed-in-pull"),
 }
 GADGET = ("plain-signed", "plain-signed-console", "other-usb-id")
