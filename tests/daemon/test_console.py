@@ -5,6 +5,8 @@ import pytest
 from hil.cameras.console import Console, Faults
 from tests.daemon.box import Box, noise
 
+pytestmark = pytest.mark.xdist_group("terminals")  # see test_cradle.py
+
 
 def _line(box: Box, behind: float = 0.0, faults: Faults | None = None) -> Console:
     """A camera with a console, plugged into a dock that runs; its console."""

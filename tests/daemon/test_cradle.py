@@ -7,6 +7,9 @@ import pytest
 from hil.cameras.furniture.cradle_mc18 import Cradle
 from tests.daemon.box import Box, noise
 
+# Terminals' numbers are used again: a dock whose camera hung up may look for it where another test's line is by now.
+pytestmark = pytest.mark.xdist_group("terminals")
+
 
 @pytest.fixture
 def cradle(box: Box) -> Iterator[Cradle]:
