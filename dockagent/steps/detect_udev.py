@@ -113,16 +113,18 @@ class UdevWatch(Watch):
                 if self._monitor.poll(0) is None:
                     return taken > 0
             except _ODD as err:
-                if not self._overflowed():
+                if not self._overflowed(err):
                     self.complain(f"a device event cannot be read and is left out: {err}")
                 return True
         return True
 
-    def _overflowed(self) -> bool:
-        """Whether the kernel dropped events (netlink(7), ENOBUFS). Asking takes the error off the socket: pyudev
-        raises on it before it reads, without its number, and would do so for ever."""
+    def _overflowed(self, err: Exception) -> bool:
+        """Whether the kernel dropped events (netlink(7), ENOBUFS). Whoever asks first takes the error off the socket:
+        libudev, if events were lost after pyudev looked and before it read; else we do, as pyudev raises before it
+        reads, without the number, and would do so for ever."""
         with socket.socket(fileno=os.dup(self._monitor.fileno())) as same:
-            lost = same.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ENOBUFS
+            pending = same.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        lost = errno.ENOBUFS in (pending, getattr(err, "errno", None))
         self._lost = self._lost or lost
         return lost
 

@@ -46,6 +46,10 @@ class Place:
     port: str
 
 
+class Unable(Exception):
+    """This rig cannot do that. Says which rig can, where there is one."""
+
+
 class Stay(Protocol):
     """A camera in a place, from plug to unplug."""
 
@@ -64,7 +68,7 @@ class Stay(Protocol):
         ...
 
     def power(self, on: bool) -> None:
-        """Switch the port's power. Raises NotImplementedError where the rig cannot."""
+        """Switch the port's power. Raises Unable where the rig cannot."""
         ...
 
 

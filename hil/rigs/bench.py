@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from hil.cameras.plate import Plate
 from hil.cameras.specimen import Specimen, UsbPlate
-from hil.rigs import Ability, Place
+from hil.rigs import Ability, Place, Unable
 from hil.rigs.bench_faults import Meter, Saboteur, due
 from hil.rigs.bench_file import Bay, Bench, read_bench
 from hil.rigs.bench_seats import Seats, power_of
@@ -62,7 +62,7 @@ class BenchStay:
 
     def power(self, on: bool) -> None:
         if isinstance(self._power, Hand):
-            raise NotImplementedError(f"bay {self._bay.name} has no power that can be switched")
+            raise Unable(f"bay {self._bay.name} has no power that can be switched")
         if on:
             self._power.on()
         else:

@@ -18,7 +18,7 @@ from typing import Any
 from hil.cameras.camera import ReferenceCamera
 from hil.cameras.console import Console
 from hil.cameras.specimen import Specimen
-from hil.rigs import Ability, Place
+from hil.rigs import Ability, Place, Unable
 from hil.rigs.faults import Script
 
 LOOK_EVERY = 0.001
@@ -61,7 +61,7 @@ class FolderStay:
 
     def power(self, on: bool) -> None:
         """A folder has no power."""
-        raise NotImplementedError("a folder has no power that could be switched; use a rig with ports")
+        raise Unable("a folder has no power that could be switched; use a rig with ports")
 
     def leave_at(self, reached: Callable[[], bool], hand: Hand) -> None:
         """Leave the bay, readers cut off, as soon as the dock has read so far."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.cameras.specimen import Specimen
-from hil.rigs import Ability, Place
+from hil.rigs import Ability, Place, Unable
 from hil.rigs.faults import Script
 
 LOOP_CTL_ADD, LOOP_CTL_REMOVE = 0x4C80, 0x4C81  # linux/loop.h
@@ -86,7 +86,7 @@ class LoopStay:
 
     def power(self, on: bool) -> None:
         """A loop device has no power."""
-        raise NotImplementedError("a loop device has no power that could be switched; use a rig with ports")
+        raise Unable("a loop device has no power that could be switched; use a rig with ports")
 
     def _backed(self) -> bool:
         return Path(f"/sys/block/loop{self._number}/loop/backing_file").exists()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+from hil.rigs import Unable
 from hil.scenarios import cast, evidence
 from hil.scenarios.cast import Member
 from hil.scenarios.model import Line
@@ -21,7 +22,7 @@ def act(stage: Stage, line: Line) -> None:
     stage.look()
     try:
         _ACTS[line.kind](stage, line)
-    except (ValueError, NotImplementedError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+    except (Unable, ValueError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         raise Unmet(f"{line.text}: {error}") from error
 
 

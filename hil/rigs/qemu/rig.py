@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.cameras.specimen import Specimen
-from hil.rigs import Ability, Place, medium
+from hil.rigs import Ability, Place, Unable, medium
 from hil.rigs.faults import Script
 from hil.rigs.qemu import devices
 from hil.rigs.qemu.wire import MONITOR, Wire
@@ -55,8 +55,8 @@ class QemuStay:
             (devices.pull_disk if self._is_disk else devices.pull)(self._wire, self._name)
 
     def power(self, on: bool) -> None:
-        """Raises NotImplementedError: QEMU's ports have no switch."""
-        raise NotImplementedError("QEMU's ports have no power switch")
+        """Raises Unable: QEMU's ports have no switch."""
+        raise Unable("QEMU's ports have no power switch")
 
 
 class QemuRig:

@@ -12,11 +12,11 @@ mount -t devtmpfs dev dev
 mount -t sysfs sys sys
 mount -t proc proc proc
 mount -t tmpfs run run
-mkdir -p dev/pts dev/shm run/work
+mkdir -p dev/pts dev/shm run/rig
 mount -t devpts pts dev/pts
 mount -t tmpfs shm dev/shm
 mount -t debugfs debug sys/kernel/debug
 mount -t configfs config sys/kernel/config
 mount -t cgroup2 cgroup sys/fs/cgroup
-mount -t hostfs -o "$WORK" work run/work
-exec chroot . /bin/bash /run/work/inside.sh
+mount -t hostfs -o "$WORK" work run/rig
+exec chroot . /bin/bash /run/rig/inside.sh

@@ -5,9 +5,9 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 at_work() {
-    cut -d' ' -f1 /proc/uptime > /run/work/ready
-    /bin/bash /run/work/command.sh < /dev/null
-    echo $? > /run/work/status
+    cut -d' ' -f1 /proc/uptime > /run/rig/ready
+    /bin/bash /run/rig/command.sh < /dev/null
+    echo $? > /run/rig/status
     sync
     echo o > /proc/sysrq-trigger
     sleep 60
@@ -23,9 +23,9 @@ mkdir -p /run/scratch /run/udev/rules.d
 mkfs.ext4 -q -F -O ^has_journal -E lazy_itable_init=1,nodiscard /dev/ubda && mount -o noatime /dev/ubda /run/scratch
 chmod 1777 /run/scratch
 rm -f /etc/udev/rules.d/*hil*  # of the machine that this root belongs to; gone in memory only
-cp /run/work/rules/* /run/udev/rules.d/ 2> /dev/null
-while read -r folder; do mkdir -p "$folder"; mount -t hostfs -o "$folder" share "$folder"; done < /run/work/shares
-if [ -e /run/work/systemd ]; then exec /bin/bash /run/work/systemd.sh; fi
+cp /run/rig/rules/* /run/udev/rules.d/ 2> /dev/null
+while read -r folder; do mkdir -p "$folder"; mount -t hostfs -o "$folder" share "$folder"; done < /run/rig/shares
+if [ -e /run/rig/systemd ]; then exec /bin/bash /run/rig/systemd.sh; fi
 # as udev's own rule does on a system that was booted in the ordinary way: ask removable disks for their medium
 echo 2000 > /sys/module/block/parameters/events_dfl_poll_msecs
 /lib/systemd/systemd-udevd --daemon < /dev/null > /dev/null 2>&1

@@ -11,7 +11,7 @@ After=systemd-journald.service systemd-udevd.service
 DefaultDependencies=no
 
 [Service]
-ExecStart=/bin/bash /run/work/inside.sh command
+ExecStart=/bin/bash /run/rig/inside.sh command
 KillMode=process
 UNIT
 exec /lib/systemd/systemd --unit=rig.service --show-status=no --log-target=journal-or-kmsg --log-level=notice
