@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,20 +12,7 @@ from hypothesis import strategies as st
 from dockagent.core import profile
 from dockagent.core.profile import Profile
 from dockagent.errors import UsageError
-
-FOLDER = Path(__file__).resolve().parents[2] / "firmware_profiles"
-SHIPPED = tuple(profile.parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.toml")))
-SMALLEST = """
-schema = 1
-title = "x"
-[[probe]]
-path = ["DCIM"]
-[layout]
-"""
-
-
-def parse(text: str) -> Profile:
-    return profile.parse(text.encode(), "try.toml")
+from tests.core.profiles import FOLDER, SHIPPED, SMALLEST, parse
 
 
 def refusal(text: str) -> str:

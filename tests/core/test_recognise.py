@@ -1,30 +1,15 @@
 """Which profile a card fits, what a device without a card is, and who a camera says it is."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core import profile, recognise
-from dockagent.core.profile import Profile
+from dockagent.core import recognise
 from dockagent.core.recognise import CardFacts
+from tests.core.profiles import SHIPPED, SMALLEST, parse
 from tests.corpus import corpus
-
-FOLDER = Path(__file__).resolve().parents[2] / "firmware_profiles"
-SHIPPED = tuple(profile.parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.toml")))
-SMALLEST = """
-schema = 1
-title = "x"
-[[probe]]
-path = ["DCIM"]
-[layout]
-"""
-
-
-def parse(text: str) -> Profile:
-    return profile.parse(text.encode(), "try.toml")
 
 
 def first(card: CardFacts) -> recognise.Match:

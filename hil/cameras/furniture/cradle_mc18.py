@@ -11,9 +11,8 @@ import time
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import xor
-from pathlib import Path
 
-from hil.cameras.furniture.port import Port
+from hil.cameras.furniture.port import OnALine
 from hil.cameras.terminal import Line
 
 ACK = b""
@@ -58,36 +57,23 @@ class Opening:
     fade: bool
 
 
-class Cradle:
+class Cradle(OnALine):
     """Answers on its line while it is open. ``openings``: every release; ``flashes``: cycles asked for; ``asked``: the
     commands that came with a right check."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.knows, self.faults = Knows(), Faults()
         self.openings: tuple[Opening, ...] = ()
         self.flashes: tuple[int, ...] = ()
         self.lit = False
         self.asked: tuple[int, ...] = ()
         self._open_until = float("-inf")
-        self._line: Port | None = None
-        self._came = b""
         self._lock = threading.Lock()
 
     def unlatched(self) -> bool:
         """Whether a device could be taken now."""
         return time.monotonic() < self._open_until
-
-    def open(self) -> Path:
-        """Begin to answer; the path of the terminal. Raises RuntimeError if it is open."""
-        if self._line is not None and self._line.alive():
-            raise RuntimeError("the cradle's line is open already")
-        self._came, self._line = b"", Port(self._serve)
-        return self._line.path
-
-    def hang_up(self) -> None:
-        """Pull the cable. May be repeated."""
-        if self._line is not None:
-            self._line.hang_up()
 
     def _serve(self, data: bytes, line: Line) -> None:
         self._came = (self._came + data)[-256:]

@@ -1,10 +1,12 @@
-"""A pseudo terminal that gives raw bytes instead of lines."""
+"""Dock-side hardware on a serial line: a pseudo terminal that gives raw bytes instead of lines."""
 
 from __future__ import annotations
 
 import os
 import select
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 
 from hil.cameras.terminal import Line
 
@@ -23,3 +25,27 @@ class Port(Line):
                     self._serve(os.read(self._master, 4096), self)
         finally:
             self._close()
+
+
+class OnALine(ABC):
+    """A thing with one serial line, which answers while the line is open."""
+
+    def __init__(self) -> None:
+        self._line: Port | None = None
+        self._came = b""
+
+    def open(self) -> Path:
+        """Begin to answer; the path of the terminal. Raises RuntimeError if it is open."""
+        if self._line is not None and self._line.alive():
+            raise RuntimeError(f"the line of this {type(self).__name__} is open already")
+        self._came, self._line = b"", Port(self._serve)
+        return self._line.path
+
+    def hang_up(self) -> None:
+        """Pull the cable. May be repeated."""
+        if self._line is not None:
+            self._line.hang_up()
+
+    @abstractmethod
+    def _serve(self, data: bytes, line: Line) -> None:
+        """Take what came and answer it."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
-from pathlib import Path
 
-from hil.cameras.furniture.port import Port
+from hil.cameras.furniture.port import OnALine
 from hil.cameras.terminal import Line
 
 HELLO, READ, WRITE = 0x0100, 0x01A4, 0x01A5
@@ -23,27 +22,14 @@ class Faults:
     byte_delay: float = 0.0  # seconds before each byte of an answer
 
 
-class RfidReader:
+class RfidReader(OnALine):
     """Answers on its line while it is open. ``tag``: the five bytes of the one that lies on it, or empty; ``asked``:
     the commands that came with a right check."""
 
     def __init__(self, tag: bytes = b"") -> None:
+        super().__init__()
         self.tag, self.faults = tag, Faults()
         self.asked: tuple[int, ...] = ()
-        self._line: Port | None = None
-        self._came = b""
-
-    def open(self) -> Path:
-        """Begin to answer; the path of the terminal. Raises RuntimeError if it is open."""
-        if self._line is not None and self._line.alive():
-            raise RuntimeError("the reader's line is open already")
-        self._came, self._line = b"", Port(self._serve)
-        return self._line.path
-
-    def hang_up(self) -> None:
-        """Pull the cable. May be repeated."""
-        if self._line is not None:
-            self._line.hang_up()
 
     def _serve(self, data: bytes, line: Line) -> None:
         self._came = (self._came + data)[-64:]
