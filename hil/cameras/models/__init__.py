@@ -22,7 +22,7 @@ from hil.cameras.card import Shift
 from hil.cameras.console import Console
 from hil.cameras.manifest import Flaw
 from hil.cameras.models import cards, quirks
-from hil.cameras.models.reader import Impostor, Mode, Model, read
+from hil.cameras.models.reader import Device, Impostor, Model, read
 from hil.cameras.pki import Identity
 from hil.cameras.plate import Plate
 from hil.cameras.specimen import Specimen, Talker, UsbPlate
@@ -162,7 +162,7 @@ def _in_mode(known: Model, bare: Specimen, name: str, identity: Identity | None,
     return replace(bare, usb=usb, functions=mode.functions, talker=talks, then=then, notes=notes)
 
 
-def _usb(said: Mode | Impostor, plate: Plate) -> UsbPlate:
+def _usb(said: Device, plate: Plate) -> UsbPlate:
     vendor, product = (int(part, 16) for part in said.usb.split(":"))
     serial = said.says_serial.format_map(plate.as_json())
     maker, name, revision = said.inquiry or ("HIL", "Camera", "0100")

@@ -51,16 +51,11 @@ class PlateWords:
     firmware: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """``[[mode]]``: one of its identities on a port.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What a device says of itself on a port. ``usb``: vvvv:pppp; ``device``: bcdDevice; ``says_serial``: template of
+    iSerialNumber."""
 
-    ``usb``: vvvv:pppp; ``device``: bcdDevice; ``says_serial``: template of iSerialNumber. ``dialogue``: what it speaks
-    on ``acm`` or ``bulk``. ``then``: the mode that the dialogue switches it to. A mode that shows nothing that a dock
-    could use (a boot ROM, a webcam) has the function ``bulk`` and no dialogue.
-    """
-
-    name: str
     usb: str
     functions: tuple[str, ...]
     device: int = 0x0100
@@ -68,6 +63,17 @@ class Mode:
     product: str = ""
     says_serial: str = ""
     inquiry: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode(Device):
+    """``[[mode]]``: one of its identities on a port.
+
+    ``dialogue``: what it speaks on ``acm`` or ``bulk``. ``then``: the mode that the dialogue switches it to. A mode
+    that shows nothing that a dock could use (a boot ROM, a webcam) has the function ``bulk`` and no dialogue.
+    """
+
+    name: str
     dialogue: str = ""
     then: str = ""
 
@@ -114,18 +120,11 @@ class Fault:
     talk: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Impostor:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impostor(Device):
     """``[[impostor]]``: a device that is not of this family. ``card``: the family whose files are on it, or empty."""
 
     what: str
-    usb: str
-    functions: tuple[str, ...]
-    device: int = 0x0100
-    manufacturer: str = ""
-    product: str = ""
-    says_serial: str = ""
-    inquiry: tuple[str, ...] = ()
     card: str = ""
     label: str = ""
 
@@ -227,7 +226,7 @@ def _mistakes(model: Model) -> Iterator[str]:
         yield from _fault_mistakes(f"fault[{count}]", fault, talks)
 
 
-def _device_mistakes(at: str, device: Mode | Impostor) -> Iterator[str]:
+def _device_mistakes(at: str, device: Device) -> Iterator[str]:
     if not _ID.fullmatch(device.usb):
         yield f"{at}.usb: {device.usb!r} is not vvvv:pppp in lower-case hex"
     for function in device.functions:
