@@ -39,13 +39,15 @@ class Answer:
 class Agent:
     """The daemon of one place, and the commands that look at it. Its log is `place.log`, kept over restarts.
 
-    `store`: a store's URL instead of the place's folder. `environment`: variables more than ours. As a context manager
-    it ends the daemon at the end, whatever happened.
+    `store`: a store's URL instead of the place's folder. `environment`: variables more than ours. `slowness`: how many
+    times longer than on a good laptop things may take here. As a context manager it ends the daemon at the end,
+    whatever happened.
     """
 
     place: Place
     store: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    slowness: float = 1.0
     _daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -72,7 +74,7 @@ class Agent:
             raise RuntimeError("the agent was not started")
         self._daemon.send_signal(number)  # does nothing to one that has ended
         try:
-            return self._daemon.wait(PATIENCE)
+            return self._daemon.wait(PATIENCE * self.slowness)
         except subprocess.TimeoutExpired:
             self._daemon.kill()
             self._daemon.wait()
@@ -80,7 +82,11 @@ class Agent:
 
     def ask(self, *words: str | Path) -> Answer:
         """Run a command on this dock's home and configuration, to its end. Raises subprocess.TimeoutExpired."""
-        return run(*words, *self._where())
+        return run(*words, *self._where(), slowness=self.slowness)
+
+    def verify(self, *paths: Path, trust: Path) -> Answer:
+        """`dockagent verify` of what lies there, as an outsider runs it. Raises subprocess.TimeoutExpired."""
+        return run("verify", *paths, "--trust", trust, slowness=self.slowness)
 
     def last_words(self, lines: int = 3) -> str:
         """The end of the log."""
@@ -100,7 +106,8 @@ class Agent:
         return ["--home", self.place.home, "--config", self.place.config]
 
 
-def run(*words: str | Path) -> Answer:
+def run(*words: str | Path, slowness: float = 1.0) -> Answer:
     """Run `dockagent` with these words to its end. Raises subprocess.TimeoutExpired, OSError when it is not there."""
-    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=PATIENCE)
+    limit = PATIENCE * slowness
+    done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=limit)
     return Answer(done.returncode, done.stdout, done.stderr)

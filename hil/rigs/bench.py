@@ -52,13 +52,18 @@ class BenchStay:
 
     def unplug(self) -> None:
         """Switch its port off, or have it pulled. Raises PowerError if it stays, or if a fault could not be done."""
-        self._meter.read()
+        self.end_count()
         try:
             self._saboteur.end()
         finally:
             # A port that is switched goes dark even if it looks empty: the camera may just be coming back.
             if self.there or not isinstance(self._power, Hand):
                 self._power.off()
+
+    def end_count(self) -> int:
+        """Bytes that it gave in this stay, at least 0; its bay is another's from now on."""
+        self._meter.end()
+        return max(self._meter.read(), 0)
 
     def power(self, on: bool) -> None:
         if isinstance(self._power, Hand):
@@ -79,6 +84,7 @@ class BenchRig:
         self._seats = Seats(bench, self._tree)
         self._powers = {bay.name: power_of(bay, bench, self._tree, ask) for bay in bench.bays.values()}
         self._stays: dict[str, tuple[str, BenchStay]] = {}  # by place: the camera's name and its stay
+        self._scripts: dict[str, tuple[Script, int, BenchStay]] = {}  # by camera: where its last stay began in which
         self._found: dict[str, State] = {}
         self.places = tuple(Place(bay.name, bay.port) for bay in bench.bays.values())
         self.carries = _abilities(bench)
@@ -87,7 +93,8 @@ class BenchRig:
         """Empty every bay. Raises PowerError for one that cannot be emptied."""
         for name, power in self._powers.items():
             self._found[name] = power.state()
-            if self._seats.occupant(self._bench.bays[name]) is not None:
+            # A port that looks empty may have got its power just now, and its camera is about to come.
+            if self._seats.occupant(self._bench.bays[name]) is not None or not isinstance(power, Hand):
                 power.off()
         return self
 
@@ -110,14 +117,16 @@ class BenchRig:
         return Specimen(name, Plate(name, "", "", ""), usb, Path("/nonexistent"), functions=functions)
 
     def plug(self, place: str, camera: Specimen, faults: Script) -> BenchStay:
-        """Power a bay, and make sure that it is this camera that answers. Raises as :class:`hil.rigs.Rig` says, and
-        PowerError; another camera than this one, or none, is a RuntimeError, and the bay is dark again."""
-        bay, stranger = self._bay(place), camera.name not in self._bench.cameras
-        if stranger:
+        """Power a bay, and make sure that it is this camera that answers. A camera that comes with the script of its
+        last stay goes on in it. Raises as :class:`hil.rigs.Rig` says, and PowerError; another camera than this one, or
+        none, is a RuntimeError, and the bay is dark again."""
+        bay = self._bay(place)
+        if camera.name not in self._bench.cameras:
             raise ValueError(f"no camera is called {camera.name}; [cameras] has {', '.join(self._bench.cameras)}")
         if faults.needs - self.carries:
             raise ValueError(f"this bench cannot do {', '.join(sorted(faults.needs - self.carries))}")
-        plan = due(faults)
+        before = self._read_in(camera.name, faults)
+        plan = due(faults, before)
         if place in self._stays and self._stays[place][1].there:
             raise RuntimeError(f"bay {place} is taken by {self._stays[place][0]}; unplug that one first")
         power = self._powers[place]
@@ -126,6 +135,7 @@ class BenchRig:
         meter.zero()
         stay = BenchStay(power, meter, Saboteur(plan, meter, power), self._seats, bay)
         self._stays[place] = camera.name, stay
+        self._scripts[camera.name] = faults, before, stay
         return stay
 
     def digest(self, camera: Specimen) -> str:
@@ -150,6 +160,13 @@ class BenchRig:
                 self._powers[name].on()
         self._found.clear()
 
+    def _read_in(self, name: str, faults: Script) -> int:
+        """Bytes that a camera has given in earlier stays that followed this script one after the other."""
+        if name not in self._scripts:
+            return 0
+        script, before, stay = self._scripts[name]
+        return before + stay.end_count() if script == faults else 0
+
     def _call(self, bay: Bay, name: str, power: PowerPort) -> None:
         """Power on, and the right camera answers; else power off, and RuntimeError."""
         power.on()
@@ -161,7 +178,7 @@ class BenchRig:
             )
         if self._seats.is_camera(device, self._bench.cameras[name], limit):
             return
-        others = ", ".join(self._seats.names(device)) or "no camera of this bench"
+        others = ", ".join(self._seats.names(device, limit)) or "no camera of this bench"
         power.off()
         raise RuntimeError(
             f"bay {bay.name} (port {bay.port}) holds {device}: {others}, not {name}; run: python -m hil check"

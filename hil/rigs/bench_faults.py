@@ -2,7 +2,7 @@
 
 How much was read is what the kernel counts for the camera's disk (Documentation/block/stat.rst, third field). Nobody is
 told when that changes, so it is asked two hundred times a second. The switch of a hub takes its time too: the cut comes
-near its MiB, not at its byte.
+near its MiB, not at its byte. What is read again counts again: nobody can tell from outside.
 """
 
 from __future__ import annotations
@@ -27,15 +27,20 @@ class Meter:
         self._find, self._tree = find, tree
         self._lock = threading.Lock()
         self._before = self._last = self._ours = 0
-        self._seen = False
+        self._seen = self._over = False
 
     def zero(self) -> None:
         """Count from now on: what was read until now was read by us, to know who it is."""
         self._ours = max(self.read(), 0)
 
+    def end(self) -> None:
+        """Count no more: whoever is found there from now on may be another camera."""
+        self.read()
+        self._over = True
+
     def read(self) -> int:
-        """Bytes until now; -1 while it has shown no disk."""
-        device = self._find()
+        """Bytes until now, or until the end; -1 while it has shown no disk."""
+        device = None if self._over else self._find()
         disks = device.disks if device is not None else ()
         with self._lock:
             if not disks:
@@ -59,13 +64,15 @@ class Due:
     letter: str
 
 
-def due(script: Script) -> tuple[Due, ...]:
-    """The faults of a script, each in the middle of its step. Raises ValueError for those that no bench can do."""
+def due(script: Script, after: int = 0) -> tuple[Due, ...]:
+    """The faults of a script that are still due when so many bytes were read before, in bytes from there on, each in
+    the middle of its step. Raises ValueError for those that no bench can do."""
     impossible = sorted(set(script.letters) - set("rUP"))
     if impossible:
         raise ValueError(f"a bench can do U and P to a real camera, not {', '.join(impossible)}; use an emulated one")
     half = script.step // 2
-    return tuple(Due(n * script.step + half, letter) for n, letter in enumerate(script.letters) if letter != "r")
+    places = ((n * script.step + half - after, letter) for n, letter in enumerate(script.letters) if letter != "r")
+    return tuple(Due(at, letter) for at, letter in places if at > 0)
 
 
 class Saboteur:

@@ -40,17 +40,26 @@ class Seats:
             changes.wait(lambda: self.occupant(bay) is not None, limit_s)
         return self.occupant(bay)
 
-    def names(self, device: UsbDevice) -> tuple[str, ...]:
-        """The cameras of the bench that a device may be: one, if the patterns are good."""
-        labels = self._labels(device) if any(one.label for one in self.bench.cameras.values()) else frozenset()
-        return tuple(one.name for one in self.bench.cameras.values() if one.fits(device.id, device.serial, labels))
+    def names(self, device: UsbDevice, limit_s: float) -> tuple[str, ...]:
+        """The cameras of the bench that a device may be: one, if the patterns are good. Where nobody fits without it,
+        its disk is waited for, whose label may tell."""
+        labelled = any(one.label for one in self.bench.cameras.values())
+        if labelled and not self._fitting(device, frozenset()):
+            self._wait_label(device, limit_s)
+        return self._fitting(device, self._labels(device) if labelled else frozenset())
 
     def is_camera(self, device: UsbDevice, camera: Pass, limit_s: float) -> bool:
         """Whether a device is this camera. Its disk, whose label may tell, comes some seconds after the device."""
         if camera.label is not None:
-            with Changes() as changes:
-                changes.wait(lambda: bool(self._labels(device)), limit_s)
+            self._wait_label(device, limit_s)
         return camera.fits(device.id, device.serial, self._labels(device) if camera.label else frozenset())
+
+    def _fitting(self, device: UsbDevice, labels: frozenset[str]) -> tuple[str, ...]:
+        return tuple(one.name for one in self.bench.cameras.values() if one.fits(device.id, device.serial, labels))
+
+    def _wait_label(self, device: UsbDevice, limit_s: float) -> None:
+        with Changes() as changes:
+            changes.wait(lambda: bool(self._labels(device)), limit_s)
 
     def _labels(self, device: UsbDevice) -> frozenset[str]:
         return frozenset(one.label for disk in device.disks for one in volumes(disk, self.tree) if one.label)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.cameras.specimen import Specimen
-from hil.cameras.usb.mtp_card import MtpStorage, reach_of
+from hil.cameras.usb.mtp_card import MtpStorage, reach_of, sectors_of
 from hil.cameras.usb.reach import Reach
 from hil.rigs.faults import Script
 from hil.rigs.medium import Medium, card_digest, copy_sparse, digest, medium_of
@@ -25,7 +25,8 @@ class Cards:
     """Cards of cameras by name, in ``folder``. ``writable``: each is a copy of its own that may be written to.
 
     A camera that comes again with the script that it came with the last time goes on in it; with another script it
-    begins anew, and all its medium counts as unread. When the files of its card have changed, it gets a new medium.
+    begins anew, and all its medium counts as unread. When the files of its card have changed, it gets a new medium, of
+    which nothing counts as read, and goes on in its script.
     """
 
     def __init__(self, folder: Path, *, writable: bool) -> None:
@@ -38,20 +39,26 @@ class Cards:
         :func:`hil.rigs.medium.medium_of` does."""
         medium = medium_of(camera, self._folder / "media")
         card = self._cards.get(camera.name)
-        if card is None or card.medium.path != medium.path:
+        if card is None:
             card = Card(medium, self._own(camera, medium), _reach_of(medium, faults))
             self._cards[camera.name] = card
-        elif faults is not None and card.reach.script != faults:
+        elif card.medium.path != medium.path:
+            card.medium, card.path = medium, self._own(camera, medium)
+            card.reach.changed(medium.sectors, medium.contents)
+        if faults is not None and card.reach.script != faults:
             card.reach = _reach_of(medium, faults)
         return card
 
     def files(self, camera: Specimen, faults: Script) -> Reach:
         """How far the files of a camera were read that shows no medium, but files (MTP)."""
-        now = card_digest(camera.card)
-        known = self._files.get(camera.name)
-        if known is None or known[0] != now or known[1].script != faults:
-            known = self._files[camera.name] = (now, reach_of([MtpStorage(camera.card)], faults))
-        return known[1]
+        now, storages = card_digest(camera.card), [MtpStorage(camera.card)]
+        before, reach = self._files.get(camera.name, (now, None))
+        if reach is None or reach.script != faults:
+            reach = reach_of(storages, faults)
+        elif before != now:
+            reach.changed(sectors_of(storages))
+        self._files[camera.name] = (now, reach)
+        return reach
 
     def digest(self, camera: Specimen) -> str:
         """What lies on a camera's cards now, in all its modes."""

@@ -140,26 +140,27 @@ def _camera(bay: Bay, seats: Seats) -> Iterator[Finding]:
         wrong = f"camera {bay.camera} is not in it; plug it in, or see whether it is charged" if wanted else ""
         yield Finding(bay.name, "camera", "empty", wrong)
         return
-    names: Sequence[str] = seats.names(device)
-    if wanted is not None and seats.is_camera(device, wanted, seats.bench.limits.back):
+    limit = seats.bench.limits.back
+    right = wanted is not None and seats.is_camera(device, wanted, limit)
+    names = seats.names(device, limit)
+    if wanted is not None and right:
+        double = [name for name in names if name != wanted.name]
         names = (wanted.name,)
-        double = [name for name in seats.names(device) if name != wanted.name]
         wrong = f"{wanted.name} also fits the patterns of {', '.join(double)}; make them narrower" if double else ""
         yield Finding(bay.name, "camera", wanted.name, wrong)
     else:
-        yield _someone_else(bay, device, seats)
+        yield _someone_else(bay, device, names, seats.bench)
     for name in names:  # the line of who is there, not of who should be
         yield from _line(bay, name, device, seats)
 
 
-def _someone_else(bay: Bay, device: UsbDevice, seats: Seats) -> Finding:
-    names = seats.names(device)
+def _someone_else(bay: Bay, device: UsbDevice, names: Sequence[str], bench: Bench) -> Finding:
     if not names:
         expected = f"not {bay.camera}" if bay.camera else "no camera of this bench"
         return Finding(
             bay.name, "camera", device.id, f"it holds {device}, {expected}; take it out or correct [cameras]"
         )
-    home = seats.bench.home_of(names[0])
+    home = bench.home_of(names[0])
     if not bay.camera and home is None:
         return Finding(bay.name, "camera", names[0])
     says = f"the file says {home.name}" if home is not None else "the file names no bay for it"

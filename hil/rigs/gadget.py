@@ -6,7 +6,8 @@ kernel reads the image itself, so nobody knows how far a dock has come. Needs ro
 
 A script is laid along the medium, not along what is read first: its n-th letter speaks of the n-th MiB of the contents
 of files, as they lie. Only E and B can be carried out, once for a script: a camera that comes again with the same
-script is well. E ends a moment after the host met it, so that a reader that asks again at once may meet it twice.
+script is well. E ends a moment after the host met it, so that a reader that asks again at once may meet it twice. A
+port's power can be switched (:meth:`GadgetStay.power`), but not at a byte, as a script wants it.
 """
 
 from __future__ import annotations
@@ -39,15 +40,16 @@ def lacks() -> str:
         return "needs root, to make USB gadgets"
     if not GADGETS.is_dir():
         return "this kernel has no USB gadgets: modprobe libcomposite, mount configfs, or use the guest"
-    return "" if _controllers() else "this kernel has no dummy_hcd: modprobe dummy_hcd num=4, or use the guest"
+    return "" if controllers() else "this kernel has no dummy_hcd: modprobe dummy_hcd num=4, or use the guest"
 
 
-def _controllers() -> tuple[str, ...]:
+def controllers() -> tuple[str, ...]:
+    """The names of the loop-back controllers, in their order."""
     found = (path.name for path in CONTROLLERS.glob("dummy_udc.*"))
     return tuple(sorted(found, key=lambda name: int(name.rpartition(".")[2])))
 
 
-def _port(controller: str) -> str:
+def port_of(controller: str) -> str:
     """The port path of a controller's only port; the kernel numbers buses as it likes."""
     root = Path("/sys/devices/platform") / controller.replace("udc", "hcd")
     return f"{next(root.glob('usb[0-9]*')).name.removeprefix('usb')}-1"
@@ -60,7 +62,7 @@ class GadgetStay:
 
     def __init__(self, controller: str, camera: Specimen, script: Script, cards: Cards, *, writable: bool) -> None:
         self.camera, self._controller, self._cards, self._writable = camera, controller, cards, writable
-        self.port = _port(controller)
+        self.port = port_of(controller)
         self._script = script
         self._lock = threading.RLock()
         self._out = threading.Event()
@@ -84,13 +86,11 @@ class GadgetStay:
             self._power.on()
 
     def power(self, on: bool) -> None:
-        """See :class:`hil.rigs.Stay`. The line's emulator side hangs up with the port, and is opened anew."""
+        """See :class:`hil.rigs.Stay`."""
         with self._lock:
             if self._out.is_set():
                 return
             if on:
-                self._stop_talking()
-                self._talk()
                 self._power.on()
             else:
                 self._power.off()
@@ -162,7 +162,7 @@ class GadgetStay:
             # Nothing comes before the gadget is connected, and by then both pumps are there.
             self._pumps[1].put(data)
 
-        self._pumps = [Pump(node, to_talker, raw=True)]
+        self._pumps = [Pump(node, to_talker, gadget=True)]
         self._pumps.append(Pump(talker.open(), self._pumps[0].put))
 
     def _stop_talking(self) -> None:
@@ -187,18 +187,20 @@ class GadgetStay:
 
 class GadgetRig:
     """A port for each loop-back controller. Media are made and kept in ``folder``; ``writable`` as for
-    :class:`hil.rigs.usbip.UsbipRig`. Raises RuntimeError where :func:`lacks` says why."""
+    :class:`hil.rigs.usbip.UsbipRig`. ``makers``: the functions that a camera can have on it. Raises RuntimeError where
+    :func:`lacks` says why."""
 
     name = "gadget"
-    carries: frozenset[Ability] = frozenset({"serial", "block", "usb", "read-error", "power", "mode-switch"})
+    makers = frozenset({"storage", "acm"})
+    carries: frozenset[Ability] = frozenset({"serial", "block", "usb", "read-error"})
 
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
         if why := lacks():
             raise RuntimeError(why)
         self.cards = Cards(folder, writable=writable)
         self._writable = writable
-        self._controllers = {f"bay{index + 1:02}": name for index, name in enumerate(_controllers())}
-        self.places = tuple(Place(bay, _port(name)) for bay, name in self._controllers.items())
+        self._controllers = {f"bay{index + 1:02}": name for index, name in enumerate(controllers())}
+        self.places = tuple(Place(bay, port_of(name)) for bay, name in self._controllers.items())
         self._stays: dict[str, GadgetStay] = {}
         self._followed: dict[str, Script] = {}
 
@@ -233,7 +235,7 @@ class GadgetRig:
 
     def _can_be(self, camera: Specimen | None) -> None:
         words = camera.functions if camera else ()
-        if unknown := sorted(set(words) - {"storage", "acm"}):
+        if unknown := sorted(set(words) - self.makers):
             raise ValueError(f"a gadget is no {', '.join(unknown)}; use the rig usbip")
         if camera and "acm" in words and camera.talker is None:
             raise ValueError(f"{camera.name} has a serial line, but no talker that answers on it")

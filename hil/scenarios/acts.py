@@ -9,21 +9,53 @@ from collections.abc import Callable
 from hil.rigs import Unable
 from hil.scenarios import cast, evidence
 from hil.scenarios.cast import Member
+from hil.scenarios.grammar import ACTS
 from hil.scenarios.model import Line
 from hil.scenarios.stage import Stage, Unmet
 
 STUCK = 20.0
 """Seconds without news after which a person takes a camera out and puts it in again."""
 OUT_FIRST = "it must be in no bay for that"
+_COMING = ("plug", "start")
+_HOLDS = ("wait-pulling", "wait-pulled")
+_EARLY = ("attached", "identified")
+_GOES_ON = ("drain", *(form.kind for form in ACTS if form.kind.startswith("wait")))
+"""Lines during which the dock must do something."""
 
 
 def act(stage: Stage, line: Line) -> None:
     """Carry out one line. Raises Unmet when it cannot be, or not in time."""
     stage.look()
+    if line.kind in _COMING and (name := _held_next(stage, line)):
+        stage.hold(name)
+    elif line.kind in _GOES_ON and _held(line) not in stage.holds:
+        stage.let_go()
     try:
         _ACTS[line.kind](stage, line)
     except (Unable, ValueError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
         raise Unmet(f"{line.text}: {error}") from error
+    finally:
+        if line.kind not in (*_COMING, *_GOES_ON):
+            stage.let_go()
+
+
+def _held(line: Line) -> str:
+    """The camera at which the dock stands still when this wait is over, or nothing."""
+    holds = line.kind in _HOLDS or line.words.get("event") in _EARLY
+    return line.words["camera"] if holds else ""
+
+
+def _held_next(stage: Stage, line: Line) -> str:
+    """The camera at which the dock stands still when the next wait of the script is over, or nothing."""
+    later = (one for one in stage.scenario.script if one.number > line.number and one.kind in _GOES_ON)
+    waits = next(later, None)
+    return _held(waits) if waits is not None else ""
+
+
+def _stepping(stage: Stage, line: Line, true: Callable[[], bool]) -> None:
+    """Wait, and let a dock that reads step by step take a step as long as it is not so far."""
+    name = line.words["camera"]
+    stage.until(lambda: true() or stage.step(name), line.text, line.within)
 
 
 def _plug(stage: Stage, line: Line) -> None:
@@ -74,20 +106,27 @@ def _power(stage: Stage, line: Line) -> None:
 
 def _wait_event(stage: Stage, line: Line) -> None:
     name, event = line.words["camera"], line.words["event"]
-    stage.until(lambda: evidence.happened(stage, name, event), line.text, line.within)
+    _stepping(stage, line, lambda: evidence.happened(stage, name, event))
 
 
 def _wait_pulling(stage: Stage, line: Line) -> None:
     member, goal = stage.cast[line.words["camera"]], int(line.words["number"]) * 1024
-    stage.until(lambda: stage.pulled(member.specimen) >= goal, line.text, line.within)
+    _stepping(stage, line, lambda: stage.read(member.specimen) >= goal)
 
 
 def _counting(count: Callable[[Stage, str], int]) -> Callable[[Stage, Line], None]:
     def wait(stage: Stage, line: Line) -> None:
         name, goal = line.words["camera"], int(line.words["number"])
-        stage.until(lambda: count(stage, name) >= goal, line.text, line.within)
+        _stepping(stage, line, lambda: count(stage, name) >= goal)
 
     return wait
+
+
+def _wait_delivered_all(stage: Stage, line: Line) -> None:
+    name = line.words["camera"]
+    if not stage.cast[name].known:
+        raise Unmet(f"{line.text}: its medium was made by somebody else, nobody knows what is on it")
+    stage.until(lambda: not evidence.missing(stage, name), line.text, line.within)
 
 
 def _wait_finding(stage: Stage, line: Line) -> None:
@@ -114,7 +153,9 @@ def _end(stage: Stage, number: signal.Signals, wanted: int) -> None:
     if not stage.agent.alive():
         raise Unmet("the dock does not run")
     stage.running = False
-    code = stage.agent.stop(number)
+    stage.agent.send(number)  # before it goes on: one that stands still ends where it stands
+    stage.let_go()
+    code = stage.agent.stop(signal.SIGCONT)
     if code != wanted:
         raise Unmet(f"the dock ended with {code}; it said: {stage.agent.last_words(2)}")
 
@@ -194,6 +235,7 @@ _ACTS: dict[str, Callable[[Stage, Line], None]] = {
     "wait-pulling": _wait_pulling,
     "wait-pulled": _counting(evidence.pulled),
     "wait-delivered": _counting(evidence.delivered),
+    "wait-delivered-all": _wait_delivered_all,
     "wait-quarantined": _counting(evidence.quarantined),
     "wait-finding": _wait_finding,
     "wait-status": _wait_status,

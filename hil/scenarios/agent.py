@@ -1,12 +1,9 @@
-"""The dock of a scenario: the real command, which can be held still while a hand pulls a camera out."""
+"""The dock of a scenario: the real command, whose daemon can be held still while a hand pulls a camera out."""
 
 from __future__ import annotations
 
-import os
 import signal
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +12,63 @@ from hil.demo.agent import Agent
 from hil.demo.place import Place
 from hil.rigs import Rig
 
-PATIENCE = 2.0
+_PROC = Path("/proc")
 
 
 class StillAgent(Agent):
-    """An agent whose daemon can be stopped for a moment, as a debugger does: it notices nothing but the time."""
+    """An agent whose daemon can be stopped and looked at, as a debugger does: it notices nothing but the time."""
 
     __slots__ = ()
 
-    @contextmanager
-    def still(self) -> Iterator[None]:
-        """Hold the daemon still. Does nothing for one that does not run. Raises TimeoutError when it goes on."""
-        daemon = self._daemon
-        if daemon is None or daemon.poll() is not None:
-            yield
-            return
-        daemon.send_signal(signal.SIGSTOP)
+    @property
+    def pid(self) -> int:
+        """The daemon's process id; 0 where none runs."""
+        return self._daemon.pid if self._daemon is not None and self.alive() else 0
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the daemon a signal. Does nothing where none runs."""
+        if self._daemon is not None:
+            self._daemon.send_signal(number)
+
+    def stands_still(self) -> bool:
+        """Whether all threads of the daemon are stopped."""
+        return bool(self.pid) and all(state in "TtZX" for state in _states(self.pid))
+
+    def reads(self) -> bool:
+        """Whether a child of the daemon, such as one that reads a card, is doing something at this moment."""
+        return any(state in "RD" for child in _children(self.pid) for state in _states(child))
+
+    def open_files(self) -> Iterator[tuple[Path, int]]:
+        """Each file that a child of the daemon has open, and how far it has read it."""
+        for child in _children(self.pid):
+            try:
+                for number in (_PROC / str(child) / "fd").iterdir():
+                    facts = (_PROC / str(child) / "fdinfo" / number.name).read_text()
+                    yield number.readlink(), int(facts.split()[1])  # proc(5): its first line is "pos:"
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended, or has closed the file
+
+
+def _states(pid: int) -> list[str]:
+    """The state of each thread of a process (proc(5), /proc/pid/stat, the field after the name)."""
+    found: list[str] = []
+    for stat in (_PROC / str(pid) / "task").glob("*/stat"):
         try:
-            _until_stopped(daemon.pid)
-            yield
-        finally:
-            daemon.send_signal(signal.SIGCONT)
+            found.append(stat.read_text().rpartition(")")[2].split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # this thread has ended
+    return found
 
 
-def _until_stopped(pid: int) -> None:
-    """Wait for all threads of a process (proc(5), /proc/pid/stat, the field after the name)."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
-        if all(text.rpartition(")")[2].split()[0] in "TtZX" for text in stats):
-            return
-        os.sched_yield()
-    raise TimeoutError(f"process {pid} does not stand still")
+def _children(pid: int) -> list[int]:
+    """The children of a process, and theirs."""
+    found: list[int] = []
+    for listed in (_PROC / str(pid) / "task").glob("*/children"):
+        try:
+            found += [int(word) for word in listed.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found + [below for child in found for below in _children(child)]
 
 
 def configuration(

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hil.demo import agent
 from hil.demo.agent import Answer
 from hil.scenarios import evidence
 from hil.scenarios.model import Line
@@ -108,18 +107,21 @@ def verify(stage: Stage) -> Answer:
     paths = [stage.place.home]
     if any(stage.place.store.rglob("master")):
         paths.append(stage.place.store)
-    return agent.run("verify", *paths, "--trust", trust)
+    return stage.agent.verify(*paths, trust=trust)
 
 
 def verified(stage: Stage) -> str:
     """Why `dockagent verify` does not pass what is there: 0 is good, 3 good but for findings, which are due only where
     the dock said so before."""
-    answer = verify(stage)
+    try:
+        answer = verify(stage)
+    except subprocess.TimeoutExpired as error:
+        return f"it cannot be judged: {error}"
     odd = any(evidence.refuted(stage, name) for name in stage.cast)
     if answer.code == 0 or (answer.code == 3 and odd):
         return ""
     said = [line.strip() for line in (answer.out + answer.err).splitlines() if " pass " not in line]
-    return f"`dockagent verify` ended with {answer.code}: {' / '.join(said[:8])}"
+    return f"`dockagent verify` ended with {answer.code}: {' / '.join(said[-8:] if TRACEBACK in said else said[:8])}"
 
 
 def crashed(stage: Stage) -> str:

@@ -22,14 +22,18 @@ class Stored:
 
 def happened(stage: Stage, name: str, event: str) -> bool:
     """Whether something is recorded about a camera's present stay, or about the one that ended last."""
-    releases = [one.what["safe"] for one in stage.about(name, "camera.release", now=True)]
+    # A card that changed is listed again: what was said of it before does not count any more.
+    said = stage.about(name, "camera.release", "camera.changed", now=True)[-1:]
+    safe = [one.what["safe"] for one in said if one.type == "camera.release"]
     failed = [one for one in stage.about(name, "session.failed", now=True) if not one.what["retry"]]
     if event == "released":
-        return bool(releases) and releases[-1]
+        return safe == [True]
+    if event == "decided":
+        return bool(safe) or happened(stage, name, "refused")
     if event == "refused":
         return any(not one.what["step"].endswith("-clock") for one in failed)
     if event == "kept":
-        return (bool(releases) and not releases[-1]) or happened(stage, name, "refused")
+        return safe == [False] or happened(stage, name, "refused")
     kind = {"attached": "camera.attach", "identified": "camera.identify", "gone": "camera.detach"}[event]
     return any(stage.about(name, kind, now=True))
 

@@ -1,5 +1,8 @@
 """The lines that a script and its expectations may have: each form once, with its blanks and what a rig needs for it.
 
+On a rig of folders, a dock that was waited for with ``attached``, ``identified``, ``pulling`` or ``pulled`` stands
+still at the next byte of that camera while the next line is carried out. ``decided`` is released, refused or kept.
+
 ``CAMERA`` and ``BAY`` are names; ``N`` is a number; text stands in double quotes. Every line of a script may end with
 ``within N s``.
 """
@@ -13,7 +16,7 @@ from functools import cached_property
 from hil.rigs import Ability
 from hil.scenarios.model import Line
 
-EVENTS = ("attached", "identified", "gone", "released", "refused", "kept")
+EVENTS = ("attached", "identified", "gone", "released", "refused", "kept", "decided")
 MOODS = ("fine", "silent", "noise", "slow", "wrong-check", "busy", "not-set", "impostor", "dead")
 _BLANKS = {
     "CAMERA": r"(?P<camera>[a-z][a-z0-9-]*)",
@@ -61,16 +64,23 @@ ACTS: tuple[Form, ...] = (
         "drain", "drain CAMERA BAY", "put it in, and in again each time it leaves or gets stuck, until it is released"
     ),
     Form("power", "power BAY ON", "switch the power of a bay's port", ("power",)),
-    Form("wait", "wait CAMERA EVENT", "until this is recorded about its present stay"),
-    Form("wait-pulling", "wait CAMERA pulling KIB", "until so much of its files is in the dock"),
+    Form("wait", "wait CAMERA EVENT", "until this is recorded about its present stay; decided: any of the last three"),
+    Form(
+        "wait-pulling",
+        "wait CAMERA pulling KIB",
+        "until so much of its files is in the dock",
+    ),
     Form("wait-pulled", "wait CAMERA pulled N", "until so many files of it were read in full"),
     Form("wait-delivered", "wait CAMERA delivered N", "until the store holds so many files of it"),
+    Form(
+        "wait-delivered-all", "wait CAMERA delivered all", "until each file, as it is on the card now, is in the store"
+    ),
     Form("wait-quarantined", "wait CAMERA quarantined N", "until so many files of it are in quarantine"),
     Form("wait-finding", "wait finding TEXT about CAMERA", "until the dock has found this about it"),
     Form("wait-status", "wait status says TEXT", "until `dockagent status` says this"),
     Form("kill", "kill dock", "SIGKILL, as a power cut would end it"),
     Form("stop", "stop dock", "SIGTERM, and wait for its end"),
-    Form("start", "start dock", "start it; a script begins with the dock running"),
+    Form("start", "start dock", "start it, until it has recorded that; a script begins with the dock running"),
     Form("console", "console CAMERA MOOD", "what is wrong with its console from now on", ("serial",)),
     Form("type", "type CAMERA TEXT", "its keyboard types this", ("keyboard",)),
     Form("film", "film CAMERA N", "it films so many clips more, and signs again; only while it is in no bay"),

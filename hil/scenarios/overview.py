@@ -74,7 +74,10 @@ def _cell(scenario: Scenario, rig: str) -> str:
     """What stands in the table: short, so that all rigs fit a line. The whole reason is in ``--json``."""
     if scenario.rigs and rig not in scenario.rigs:
         return "[dim]-[/]"
-    lacking = sorted(scenario.needs - rigs.RIGS[rig].carries)
+    try:
+        lacking = sorted(scenario.needs - rigs.carries(rig))
+    except rigs.Unusable:
+        return "[dim]not there[/]"
     if not lacking:
         return "yes"
     more = f" +{len(lacking) - 1}" if len(lacking) > 1 else ""

@@ -24,6 +24,8 @@ from hil.scenarios.agent import StillAgent, configuration
 from hil.scenarios.cast import VALID, Member, corpus_folder, make
 from hil.scenarios.claims import Judged, judge_all, settle
 from hil.scenarios.model import Part, Scenario
+from hil.scenarios.pace import Pace
+from hil.scenarios.pace import lacks as pace_lacks
 from hil.scenarios.stage import Moment, Stage, Unmet
 
 
@@ -63,7 +65,9 @@ def drawn(scenario: Scenario, rig_name: str, seed: int | None) -> Scenario:
     """The scenario with the faults that a seed gives its cameras: only such as the rig can carry. Without a seed those
     cameras have none."""
     letters: dict[str, str] = {}
-    carries = rigs.RIGS[rig_name].carries
+    if rigs.cannot_carry(scenario, rig_name):
+        return scenario
+    carries = rigs.carries(rig_name)
     for number, (name, part) in enumerate(scenario.cameras.items()):
         if part.drawn:
             able = "".join(letter for letter in part.drawn if letter == "r" or NEEDS[letter] in carries)
@@ -103,28 +107,32 @@ def clear(folder: Path) -> None:
 
 def _set(scenario: Scenario, rig_name: str, place: Place, stack: ExitStack, bench: Path | None) -> Stage:
     maker_in(place.maker, "Reference", VALID)
-    agent = StillAgent(place)
+    entry = rigs.RIGS[rig_name]
+    agent = StillAgent(place, slowness=entry.patience)
     stages: list[Stage] = []
 
-    def pulled(camera: Specimen) -> int:
-        return stages[0].pulled(camera)
+    def read(camera: Specimen) -> int:
+        return stages[0].read(camera)
 
-    hand = Hand(pulled, agent.still)
+    pace = Pace(agent)
+    stack.callback(pace.forget_all)
+    hand = Hand(read, pace.still)
     try:
         rig: Rig = rigs.open_rig(rig_name, rigs.Room(place, hand, bench))
     except rigs.Unusable as error:
         raise Skipped(str(error)) from error
     stack.callback(rig.close)
-    entry = rigs.RIGS[rig_name]
     if lacking := sorted(scenario.needs - rig.carries):
         raise Skipped(f"this {rig_name} cannot do {', '.join(lacking)}")
+    if "yank" in scenario.needs and "folder" in rig.bays() and (why := pace_lacks()):
+        raise Skipped(f"no camera can be pulled out at a byte: {why}")
     try:
         if isinstance(rig, AbstractContextManager):
             stack.enter_context(rig)
         cast = {name: _member(rig, entry, part, place) for name, part in scenario.cameras.items()}
         console_ms = int(entry.console_ms * entry.patience)
         place.configure(configuration(place, rig, scenario.dock, console_ms))
-        stage = Stage(scenario, rig, place, agent, cast, entry.patience)
+        stage = Stage(scenario, rig, place, agent, cast, pace, entry.patience)
         for name, member in cast.items():
             stage.before[name] = rig.digest(member.specimen)
     except (FileNotFoundError, ValueError, RuntimeError) as error:
@@ -157,12 +165,14 @@ def _follow(stage: Stage) -> str:
     """Play the script; why it could not be played to its end, or nothing."""
     try:
         stage.start()
-        stage.until(lambda: any(stage.ledger.of("dock.start")), "the dock is ready", None)
         for line in stage.scenario.script:
             act(stage, line)
     except (Unmet, RuntimeError, OSError) as error:
         stage.say("script", f"the script ends here: {error}")
+        stage.pace.forget_all()
         return str(error)
+    finally:
+        stage.let_go()
     return ""
 
 

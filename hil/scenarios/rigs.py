@@ -32,14 +32,15 @@ class Entry:
     """One rig. ``where``: module and class; ``open``: makes it; ``lacks``: the name of the function in its module that
     says why it cannot be used here. ``patience``: how much longer than on a good laptop things may take;
     ``filesystem``: what cards get whose scenario does not say, or empty for what their family has;
-    ``console_ms``: how long a dock waits for a console on it, at patience 1."""
+    ``console_ms``: how long a dock waits for a console on it, at patience 1; ``most``: what it can do at best, where
+    only its description says what it can."""
 
     where: str
     open: Callable[[Any, Room], Rig]
-    carries: frozenset[Ability]
     patience: float = 1.0
     filesystem: str = ""
     console_ms: int = 1500
+    most: frozenset[Ability] = frozenset()
     lacks: str = "lacks"
 
 
@@ -61,21 +62,14 @@ def _folder(kind: Any, room: Room) -> Rig:
     return rig
 
 
-_USB: frozenset[Ability] = frozenset(
-    {
-        *("serial", "block", "usb", "yank", "read-error", "bit-flip", "hang", "slow", "power"),
-        *("mode-switch", "mtp", "keyboard"),
-    }
-)
-_GADGET: frozenset[Ability] = frozenset({"serial", "block", "usb", "read-error", "power", "mode-switch"})
 _REAL: frozenset[Ability] = frozenset({"serial", "block", "usb", "yank", "power", "hub"})
 RIGS: Mapping[str, Entry] = {
-    "folder": Entry("hil.rigs.folder:FolderRig", _folder, frozenset({"serial", "yank"}), console_ms=300),
-    "loop": Entry("hil.rigs.loop:LoopRig", _with_media, frozenset({"block"}), filesystem="ext4", console_ms=0),
-    "usbip": Entry("hil.rigs.usbip:UsbipRig", _with_media, _USB, 4.0),
-    "gadget": Entry("hil.rigs.gadget:GadgetRig", _with_media, _GADGET, 4.0),
-    "qemu": Entry("hil.rigs.qemu.rig:QemuRig", _with_media, frozenset({"block", "usb", "hub", "mtp"}), 4.0),
-    "bench": Entry("hil.rigs.bench:BenchRig", _bench, _REAL, 3.0),
+    "folder": Entry("hil.rigs.folder:FolderRig", _folder, console_ms=300),
+    "loop": Entry("hil.rigs.loop:LoopRig", _with_media, filesystem="ext4", console_ms=0),
+    "usbip": Entry("hil.rigs.usbip:UsbipRig", _with_media, 4.0),
+    "gadget": Entry("hil.rigs.gadget:GadgetRig", _with_media, 4.0),
+    "qemu": Entry("hil.rigs.qemu.rig:QemuRig", _with_media, 4.0),
+    "bench": Entry("hil.rigs.bench:BenchRig", _bench, 3.0, most=_REAL),
 }
 
 
@@ -87,10 +81,21 @@ def module(entry: Entry) -> Any:
         raise Unusable(f"this rig is not there: {error}") from error
 
 
+def carries(name: str) -> frozenset[Ability]:
+    """What a rig can do, as its class says. Raises Unusable where it cannot be imported."""
+    entry = RIGS[name]
+    found: frozenset[Ability] = entry.most or _kind(entry).carries
+    return found
+
+
+def _kind(entry: Entry) -> Any:
+    return getattr(module(entry), entry.where.partition(":")[2])
+
+
 def open_rig(name: str, room: Room) -> Rig:
     """A rig, ready. Raises Unusable with the reason."""
     entry = RIGS[name]
-    kind = getattr(module(entry), entry.where.partition(":")[2])
+    kind = _kind(entry)
     if why := lacks(name):
         raise Unusable(why)
     try:
@@ -113,5 +118,8 @@ def cannot_carry(scenario: Scenario, name: str) -> str:
     """Why a rig cannot carry a scenario, whatever machine it is on; nothing where it can."""
     if scenario.rigs and name not in scenario.rigs:
         return f"its file says: only on {', '.join(scenario.rigs)}"
-    lacking = sorted(scenario.needs - RIGS[name].carries)
+    try:
+        lacking = sorted(scenario.needs - carries(name))
+    except Unusable as error:
+        return str(error)
     return f"needs {', '.join(lacking)}" if lacking else ""

@@ -26,11 +26,12 @@ _HERE = "here"
 
 @dataclass(slots=True)
 class Tally:
-    """How many were good, failed and skipped; the reports' data in order."""
+    """How many were good, failed and skipped, and how many reports were written."""
 
     good: int = 0
     failed: int = 0
     skipped: int = 0
+    reports: int = 0
 
     @property
     def status(self) -> int:
@@ -58,6 +59,8 @@ def main(words: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; dock and rig are taken down", file=sys.stderr)
         return INTERRUPTED
+    if not options.keep and not tally.reports:
+        _drop(folder)
     _sum_up(tally, folder, options)
     return tally.status
 
@@ -74,18 +77,33 @@ def _run_one(scenario: Scenario, options: argparse.Namespace, folder: Path, limi
                 outcome = smallest(job, outcome, say)
     except Skipped as why:
         tally.skipped += 1
+        _drop(folder)
         _tell(
             options,
             {"scenario": scenario.name, "rig": options.rig, "skipped": str(why)},
             f"skipped  {scenario.name}: {why}",
         )
         return
+    except (RuntimeError, OSError) as error:
+        tally.failed += 1
+        broken = f"it broke off, or its rig cannot be taken down: {error}"
+        data: dict[str, object] = {"scenario": scenario.name, "rig": options.rig, "broken": broken}
+        _tell(options, data, f"FAILED   {scenario.name}: {broken}")
+        return
     outcome = replace(outcome, command=replay(outcome, job))
     report.write(outcome, folder)
+    tally.reports += 1
     tally.good, tally.failed = tally.good + outcome.good, tally.failed + (not outcome.good)
     if outcome.good or not options.keep:
         clear(folder)
     _tell(options, report.as_data(outcome), _line(outcome, folder))
+
+
+def _drop(folder: Path) -> None:
+    """Remove what a run that was not played has left, but nothing of an earlier one."""
+    clear(folder)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _line(outcome: Outcome, folder: Path) -> str:
@@ -105,7 +123,8 @@ def _tell(options: argparse.Namespace, data: dict[str, object], words: str) -> N
 def _sum_up(tally: Tally, folder: Path, options: argparse.Namespace) -> None:
     if options.json:
         return
-    print(f"{tally.good} good, {tally.failed} failed, {tally.skipped} skipped; reports in {folder}")
+    reports = f"; reports in {folder}" if tally.reports else ""
+    print(f"{tally.good} good, {tally.failed} failed, {tally.skipped} skipped{reports}")
 
 
 def _paths(options: argparse.Namespace) -> list[Path]:

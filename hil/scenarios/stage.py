@@ -10,18 +10,20 @@ from hashlib import file_digest
 from pathlib import Path
 
 from hil.cameras.specimen import Specimen
-from hil.demo.agent import Agent
 from hil.demo.place import Place
 from hil.demo.records import Follower, Record
 from hil.rigs import Rig, Stay
+from hil.scenarios.agent import StillAgent
 from hil.scenarios.cast import Member
 from hil.scenarios.model import Scenario
+from hil.scenarios.pace import Pace, lacks
 from hil.scenarios.telling import told
 
 HEAD = 4096
 LOOK_EVERY = 0.02
-PATIENCE = 40.0
-"""Seconds that a wait takes at most where its line says nothing, on a rig of patience 1."""
+PATIENCE = 90.0
+"""Seconds that a wait takes at most where its line says nothing, on a rig of patience 1. No promise of the dock's: only
+a run that fails is the slower for it."""
 
 
 class Unmet(Exception):
@@ -43,15 +45,18 @@ class Moment:
 class Stage:
     """One play. ``patience``: how much slower than a good laptop this rig is.
 
-    ``bays``: who is where now; ``stays``: every stay of each camera; ``before``: the digest of each medium as it was
-    plugged in last; ``running``: whether the script wants the dock to run; ``over``: it was ended after the script.
+    ``pace``: lets the dock read step by step where somebody waits for a byte; ``holds``: the cameras for whose sake it
+    does and stands still afterwards; ``bays``: who is where now; ``stays``: every stay of each camera; ``before``: the
+    digest of each medium as it was plugged in last; ``running``: whether the script wants the dock to run; ``over``: it
+    was ended after the script.
     """
 
     scenario: Scenario
     rig: Rig
     place: Place
-    agent: Agent
+    agent: StillAgent
     cast: Mapping[str, Member]
+    pace: Pace
     patience: float = 1.0
     ledger: Follower = field(init=False)
     moments: list[Moment] = field(default_factory=list)
@@ -61,6 +66,7 @@ class Stage:
     running: bool = False
     over: bool = False
     exits: list[int | str] = field(default_factory=list)
+    holds: set[str] = field(default_factory=set)
     _sessions: dict[str, str] = field(default_factory=dict)
     _clips: dict[str, str] = field(default_factory=dict)
     _marks: dict[str, int] = field(default_factory=dict)
@@ -85,7 +91,10 @@ class Stage:
         self._marks[name] = len(self.ledger.all)
         self.bays[bay] = name
         self.say("script", f"{name} is plugged into {bay}", bay, name)
-        self.stays.setdefault(name, []).append(self.rig.plug(bay, member.specimen, member.part.script))
+        if name in self.holds or self._leaves_by_itself(member):
+            self._watch(name, member.specimen.card, bay)
+        stay = self.rig.plug(bay, member.specimen, member.part.script)
+        self.stays.setdefault(name, []).append(stay)
 
     def unplug(self, name: str) -> None:
         """Pull it out, and look whether its medium is as it was. No error if it left by itself."""
@@ -97,15 +106,22 @@ class Stage:
             self.say("script", f"{name} is pulled out", self.bay_of(name), name)
         self._left.add(id(stays[-1]))
         stays[-1].unplug()
+        self.pace.forget(name)
 
     def start(self) -> None:
-        """Start the dock; what was said about cameras before does not count any more."""
+        """Start the dock, until it has recorded that; what was said about cameras before does not count any more.
+        Raises Unmet."""
         self.say("script", "the dock is started")
         self.look()
         for name in self._marks:
             self._marks[name] = len(self.ledger.all)
+        before = len(list(self.ledger.of("dock.start")))
         self.agent.start()
         self.running = True
+        for name in self.holds:
+            if self.stay(name) is not None:
+                self._watch(name, self.place.bays / self.bay_of(name), self.bay_of(name))
+        self.until(lambda: len(list(self.ledger.of("dock.start"))) > before, "the dock is ready", None)
 
     def stay(self, name: str) -> Stay | None:
         """A camera's present stay."""
@@ -115,6 +131,41 @@ class Stage:
     def bay_of(self, name: str) -> str:
         """The bay in which a camera is, or was last."""
         return next((bay for bay, there in reversed(self.bays.items()) if there == name), "")
+
+    # -- a dock that stands still -------------------------------------------------------------------------------------
+
+    def hold(self, name: str) -> None:
+        """From when a camera comes, or the dock starts, the dock reads its card step by step; only where a card is a
+        folder. It stands still where nobody calls :meth:`step` any more, until :meth:`let_go`."""
+        if "folder" in self.rig.bays() and not self.cast[name].part.script.letters and not lacks():
+            self.holds.add(name)
+
+    def step(self, name: str) -> bool:
+        """Let a dock that reads a camera's card step by step take a step. Never true: whether it has come far enough is
+        known otherwise."""
+        if name in self.holds:
+            self.pace.given(name)
+        return False
+
+    def let_go(self) -> None:
+        """Let a dock that stands still go on."""
+        for name in self.holds:
+            self.pace.forget(name)
+        self.holds.clear()
+
+    def read(self, camera: Specimen) -> int:
+        """Bytes of a camera's files that the dock has, or has read where it reads step by step: who asks again lets
+        it take its next step. From any thread."""
+        return max(self.pulled(camera), self.pace.given(camera.name))
+
+    def _leaves_by_itself(self, member: Member) -> bool:
+        """Whether its script pulls it out of a folder behind what was read of it."""
+        faults, read = member.part.script, self.read(member.specimen)
+        places = [index * faults.step + faults.step // 2 for index, one in enumerate(faults.letters) if one == "U"]
+        return "folder" in self.rig.bays() and any(place > read for place in places)
+
+    def _watch(self, name: str, card: Path, bay: str) -> None:
+        self.pace.watch(name, card, self.place.bays / bay)
 
     # -- what is seen -------------------------------------------------------------------------------------------------
 
@@ -129,6 +180,7 @@ class Stage:
             stay = stays[-1]
             if not stay.there and id(stay) not in self._left:
                 self._left.add(id(stay))
+                self.pace.forget(name)
                 self.say("rig", f"{name} left its bay by itself", self.bay_of(name), name)
         for record in self.ledger.news():
             self._take(record)

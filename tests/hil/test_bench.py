@@ -1,25 +1,19 @@
-"""The bench: its file, the check of its wiring, and the rig, on files and on real gadgets in the guest."""
+"""The bench: its file, and the check of its wiring, on a sysfs made of files. With real devices it is tried in the
+guests (tests/rigs/inside/test_bench.py, tests/rigs/qemu/inside/test_bench.py)."""
 
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from hil.cameras.console import Console
-from hil.cameras.plate import Plate
-from hil.cameras.specimen import Specimen, UsbPlate
-from hil.rigs import Stay, check
+from hil.cameras.specimen import Specimen
+from hil.rigs import check
 from hil.rigs.bench import BenchRig
+from hil.rigs.bench_faults import Due, due
 from hil.rigs.bench_file import read_bench
 from hil.rigs.bench_table import Mistakes
-from hil.rigs.faults import Script
-from hil.rigs.usb_tree import Changes, UsbTree
-from tests.rigs.gadgets import BACK_S, Plugged, card_image, gadget, needs_gadgets, port_of
+from hil.rigs.faults import MIB, Script
+from hil.rigs.usb_tree import UsbTree
 from tests.rigs.sysfs_files import make_device, make_hub
 
 EXAMPLE = Path(check.__file__).with_name("bench.example.toml")
@@ -113,26 +107,26 @@ def _looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str = T
     return status, capsys.readouterr().out
 
 
-def _hub(tmp_path: Path) -> Path:
+def _hub(tmp_path: Path, bay01: str = "", bay02: str = "") -> Path:
+    """A sysfs with the hub of both bays, and in them cameras of one kind with these serial numbers."""
     sysfs = tmp_path / "sys"
     make_hub(sysfs, "usb1", 4)
     make_hub(sysfs, "1-2", 4)
+    for port, serial in (("1-2.1", bay01), ("1-2.2", bay02)):
+        if serial:
+            make_device(sysfs, port, "2672:000f", serial)
     return sysfs
 
 
 def test_all_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sysfs = _hub(tmp_path)
-    make_device(sysfs, "1-2.1", "2672:000f", "C3141")
-    make_device(sysfs, "1-2.2", "2672:000f", "C2718")
+    _hub(tmp_path, "C3141", "C2718")
     status, said = _looked_at(tmp_path, capsys)
     assert (status, said.splitlines()[-1]) == (check.GOOD, "All is as the file says.")
     assert re.search(r"^bay02 +1-2\.2 +bruno", said, re.MULTILINE)
 
 
 def test_swapped_cameras_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sysfs = _hub(tmp_path)
-    make_device(sysfs, "1-2.1", "2672:000f", "C2718")
-    make_device(sysfs, "1-2.2", "2672:000f", "C3141")
+    _hub(tmp_path, "C2718", "C3141")
     status, said = _looked_at(tmp_path, capsys)
     assert status == check.BAD
     assert "camera bruno is in bay01, the file says bay02; swap" in said
@@ -160,18 +154,14 @@ def test_ports_and_hubs_that_are_not_there(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_pattern_that_takes_two_cameras(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sysfs = _hub(tmp_path)
-    make_device(sysfs, "1-2.1", "2672:000f", "C3141-C2718")
-    make_device(sysfs, "1-2.2", "2672:000f", "C2718")
+    _hub(tmp_path, "C3141-C2718", "C2718")
     status, said = _looked_at(tmp_path, capsys, TWO_BAYS.replace("^C2718", "C2718"))
     assert status == check.BAD
     assert "alice also fits the patterns of bruno" in said
 
 
 def test_a_controller_has_only_so_much_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sysfs = _hub(tmp_path)
-    make_device(sysfs, "1-2.1", "2672:000f", "C3141")
-    make_device(sysfs, "1-2.2", "2672:000f", "C2718")
+    sysfs = _hub(tmp_path, "C3141", "C2718")
     make_device(sysfs, "1-3", "1234:5678", "", endpoints=94)
     status, said = _looked_at(tmp_path, capsys)
     assert status == check.GOOD  # it works now: the note is for who adds the next camera
@@ -179,8 +169,7 @@ def test_a_controller_has_only_so_much_room(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_a_line_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sysfs = _hub(tmp_path)
-    make_device(sysfs, "1-2.1", "2672:000f", "C3141")
+    sysfs = _hub(tmp_path, "C3141")
     make_device(sysfs, "1-2.2", "2672:000f", "C2718", terminal="ttyHIL9")
     wired = f'{TWO_BAYS}[cameras.alice.line]\nport = "1-2.3"\n[cameras.bruno.line]\n[limits]\nback = 0.1\n'
     status, said = _looked_at(tmp_path, capsys, wired)
@@ -198,161 +187,18 @@ def test_a_wrong_file_and_a_machine_without_usb(tmp_path: Path, capsys: pytest.C
     assert "no USB at all" in said
 
 
-# From here on with real devices: two gadgets on two controllers, each with a card, the second with a console.
-
-ALICE = UsbPlate(0x2672, 0x000F, manufacturer="HIL", name="Alice", serial="C3141")
-BRUNO = UsbPlate(0x1D6B, 0x0104, manufacturer="HIL", name="Bruno", serial="C2718")
-REAL = """
-[bays.bay01]
-port = "{0}"
-power = "uhubctl"
-camera = "alice"
-[bays.bay02]
-port = "{1}"
-power = "sysfs"
-camera = "bruno"
-[cameras.alice]
-serial = "^C3141"
-[cameras.bruno]
-label = "^BRUNO$"
-[cameras.bruno.line]
-ask = "> 1 ID"
-check = "xor"
-answer = "serial=BWC-0002"
-[limits]
-gone = 1
-"""
-
-
-@contextmanager
-def _two(tmp_path: Path, first: UsbPlate = ALICE, second: UsbPlate = BRUNO) -> Iterator[list[Plugged]]:
-    """A bench in bench.toml, and both cameras plugged in."""
-    needs_gadgets(2)
-    _file(tmp_path, REAL.format(port_of(0), port_of(1)))
-    with ExitStack() as stack:
-        plugged = []
-        for udc, plate in enumerate((first, second)):
-            card = tmp_path / f"card{udc}"
-            card.mkdir()
-            (card / "CLIP.MP4").write_bytes(os.urandom(4 << 20))
-            image = card_image(tmp_path / f"{udc}.img", card, plate.name.upper())
-            talker = Console(Plate("BWC-0002")) if plate is BRUNO else None
-            plugged.append(stack.enter_context(gadget(plate, udc=udc, image=image, talker=talker)))
-        yield plugged
-
-
-def test_check_on_real_ports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with _two(tmp_path):
-        status = check.main(["--bench", str(tmp_path / "bench.toml")])
-        said = capsys.readouterr().out
-    assert status == check.GOOD, said
-    assert re.search(r"^bay01 +\S+ +alice +uhubctl +-$", said, re.MULTILINE), said
-    assert re.search(r"^bay02 +\S+ +bruno +sysfs +ttyACM\d answers$", said, re.MULTILINE), said
-
-
-def test_check_finds_real_cameras_swapped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with _two(tmp_path, BRUNO, ALICE):
-        status = check.main(["--bench", str(tmp_path / "bench.toml"), "--no-switch"])
-        said = capsys.readouterr().out
-    assert status == check.BAD
-    assert "camera alice is in bay02, the file says bay01" in said, said
-
-
-def _in(stay: Stay) -> bool:
-    return stay.there
-
-
-def test_the_rig_plugs_reads_and_leaves_all_as_it_was(tmp_path: Path) -> None:
-    with _two(tmp_path) as plugged:
-        bench, tree = read_bench(tmp_path / "bench.toml"), UsbTree()
-        with Changes() as changes, BenchRig(bench) as rig:
-            assert rig.bays()["ports"] == {plugged[0].port: "bay01", plugged[1].port: "bay02"}
-            assert {"usb", "serial", "block", "power", "yank"} == rig.carries
-            assert all(tree.silent(one.port) for one in plugged)
-            alice = rig.specimen("alice")
-            before = rig.digest(alice)
-            assert tree.silent(plugged[0].port)
-            stay = rig.plug("bay01", alice, Script())
-            assert _in(stay)
-            with pytest.raises(RuntimeError, match="bay bay01 is taken by alice"):
-                rig.plug("bay01", alice, Script())
-            stay.power(False)
-            assert not _in(stay)
-            stay.power(True)
-            assert changes.wait(lambda: _in(stay), BACK_S)
-            stay.unplug()
-            stay.unplug()
-            assert not _in(stay)
-            assert rig.digest(alice) == before
-            assert rig.digest(rig.specimen("bruno")) != before
-        with Changes() as changes:
-            assert changes.wait(lambda: not any(tree.silent(one.port) for one in plugged), BACK_S)
-
-
-def test_the_rig_refuses_what_it_cannot_do(tmp_path: Path) -> None:
-    with _two(tmp_path):
-        bench = read_bench(tmp_path / "bench.toml")
-        with BenchRig(bench) as rig:
-            alice = rig.specimen("alice")
-            with pytest.raises(ValueError, match="bit-flip"):
-                rig.plug("bay01", alice, Script("rF"))
-            with pytest.raises(ValueError, match="no camera is called carol"):
-                rig.specimen("carol")
-            with pytest.raises(RuntimeError, match=r"holds .*bruno, not alice; run: python -m hil check"):
-                rig.plug("bay02", alice, Script())
-            assert UsbTree().silent(bench.bays["bay02"].port)
-
-
-def test_a_camera_is_pulled_while_it_is_read(tmp_path: Path) -> None:
-    """U in the third MiB: a reader gets an error near there, and not before the middle of the second."""
-    with _two(tmp_path), BenchRig(read_bench(tmp_path / "bench.toml")) as rig:
-        stay = rig.plug("bay02", rig.specimen("bruno"), Script("rrU"))
-        disk = _disk(rig, stay.there)
-        reader = subprocess.run(
-            [sys.executable, "-c", _SLOW_READER, f"/dev/{disk}"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-        assert 2 << 20 < int(reader.stdout) < 8 << 20, "of 40 MiB"
-        assert stay.given > 2 << 20
-        stay.unplug()
-        assert not stay.there
-
-
-# 64 KiB at a time, past the cache, at 2 MiB/s: a real camera is not so much faster than a bench can look.
-_SLOW_READER = """
-import mmap, os, sys, time
-fd = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)
-buffer, total = mmap.mmap(-1, 65536), 0
-try:
-    while count := os.readv(fd, [buffer]):
-        total += count
-        time.sleep(0.03)
-except OSError:
-    pass
-print(total)
-"""
-
-
-def _disk(rig: BenchRig, there: bool) -> str:
-    assert there
-    tree = UsbTree()
-    with Changes() as changes:
-        port = rig.places[1].port
-
-        def disks() -> tuple[str, ...]:
-            device = tree.device(port)
-            return device.disks if device is not None else ()
-
-        assert changes.wait(lambda: bool(disks()), BACK_S)
-        return disks()[0]
-
-
 def test_a_specimen_of_a_bench_is_no_folder(tmp_path: Path) -> None:
     rig = BenchRig(read_bench(_file(tmp_path, TWO_BAYS)), UsbTree(tmp_path))
     alice: Specimen = rig.specimen("alice")
     assert (alice.usb.vendor, alice.usb.product) == (0x2672, 0x000F)
     assert not alice.card.exists()
     assert rig.carries == {"usb", "block", "power", "yank", "hub"}
+
+
+def test_what_is_due_and_what_is_past() -> None:
+    script, half = Script("rUrP"), MIB // 2
+    assert due(script) == (Due(MIB + half, "U"), Due(3 * MIB + half, "P"))
+    assert due(script, MIB + half) == (Due(2 * MIB, "P"),)
+    assert due(script, 4 * MIB) == ()
+    with pytest.raises(ValueError, match="not B, F; use an emulated one"):
+        due(Script("rFB"))

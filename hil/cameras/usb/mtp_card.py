@@ -57,9 +57,14 @@ class MtpObject:
         return int.from_bytes(hashlib.sha256(os.fsencode(self.path)).digest()[:16], "big")
 
 
+def sectors_of(storages: Sequence[MtpStorage]) -> int:
+    """How many sectors the files of these storages fill, one behind the other."""
+    return _lie(storages)[1]
+
+
 def reach_of(storages: Sequence[MtpStorage], script: Script) -> Reach:
     """A script for all files of these storages, one behind the other."""
-    return Reach(script, _lie(storages)[1])
+    return Reach(script, sectors_of(storages))
 
 
 def _lie(storages: Sequence[MtpStorage]) -> tuple[dict[Path, int], int]:

@@ -14,20 +14,26 @@ _PIECE = 4096
 
 
 class Pump:
-    """``deliver`` gets what comes out of the terminal, from the thread; :meth:`put` is what goes in. ``raw``: no
-    echo and no line editing. When the other side hangs up, it is silent. Raises OSError where it cannot be opened."""
+    """``deliver`` gets what comes out of the terminal, from the thread; :meth:`put` is what goes in. ``gadget``: the
+    terminal is the inner side of a USB gadget: without echo and line editing, and opened anew when the cable was
+    pulled, which hangs it up. Of another that hangs up nothing comes any more. Raises OSError where it cannot be
+    opened."""
 
-    def __init__(self, path: Path, deliver: Callable[[bytes], None], *, raw: bool = False) -> None:
-        self._deliver = deliver
-        self._terminal = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        if raw:
-            tty.setraw(self._terminal)
+    def __init__(self, path: Path, deliver: Callable[[bytes], None], *, gadget: bool = False) -> None:
+        self._path, self._deliver, self._gadget = path, deliver, gadget
+        self._terminal = self._open()
         self._wake, self._waker = os.pipe()
         self._lock = threading.Lock()
         self._waiting = bytearray()
         self._over = False
         self._thread = threading.Thread(target=self._run, name=f"pump {path}", daemon=True)
         self._thread.start()
+
+    def _open(self) -> int:
+        terminal = os.open(self._path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._gadget:
+            tty.setraw(terminal)
+        return terminal
 
     def put(self, data: bytes) -> None:
         """Bytes for the terminal; they wait as long as it takes none."""
@@ -48,18 +54,24 @@ class Pump:
             os.close(descriptor)
 
     def _run(self) -> None:
-        try:
-            while not self._over:
-                out = [self._terminal] if self._waiting else []
-                readable, writable, _ = select.select([self._terminal, self._wake], out, [])
-                if self._wake in readable:
-                    os.read(self._wake, _PIECE)
-                if writable:
-                    self._write()
-                if self._terminal in readable:
-                    self._read()
-        except (OSError, EOFError):
-            return  # the other side hung up
+        while not self._over:
+            try:
+                self._carry()
+            except (OSError, EOFError):  # the other side hung up
+                if not self._gadget:
+                    return
+                os.close(self._terminal)
+                self._terminal = self._open()
+
+    def _carry(self) -> None:
+        out = [self._terminal] if self._waiting else []
+        readable, writable, _ = select.select([self._terminal, self._wake], out, [])
+        if self._wake in readable:
+            os.read(self._wake, _PIECE)
+        if writable:
+            self._write()
+        if self._terminal in readable:
+            self._read()
 
     def _read(self) -> None:
         data = b""

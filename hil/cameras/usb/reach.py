@@ -37,11 +37,15 @@ class Reach:
         self.script = script
         self._step = max(script.step // SECTOR, 1)
         self._given = 0
+        self._struck: set[int] = set()
+        self.changed(sectors, contents)
+
+    def changed(self, sectors: int, contents: Iterable[range] | None = None) -> None:
+        """The camera has another medium now: none of it was given, and the script goes on where it is."""
         # One byte for each sector: 1 while it counts and was not given.
         self._fresh = bytearray(sectors)
         for part in (range(sectors),) if contents is None else contents:
             self._fresh[part.start : part.stop] = b"\1" * len(part)
-        self._struck: set[int] = set()
         self._bad: set[int] = set()
 
     @property

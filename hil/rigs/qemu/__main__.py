@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
 from hil.rigs.qemu import image
+from hil.rigs.qemu.machine import MEMORY_MIB
 from hil.rigs.qemu.view import View
-from hil.rigs.qemu.vm import MACHINE
 
-MEMORY_MIB = int(MACHINE[0][MACHINE[0].index("-m") + 1])
 PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "TZ")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Its exit status is the command's; 4 when the guest could not run it, 124 when the time was over."""
+    """Its exit status is the command's; 4 when the guest could not run it, 124 when the time was over, 130 when it was
+    interrupted."""
     parser = argparse.ArgumentParser(prog="python -m hil.rigs.qemu", description="Run a command in a Debian 12 guest.")
     parser.add_argument("--share", type=Path, help="a folder that is writable inside")
     parser.add_argument("--timeout", type=float, default=1200.0, help="seconds (default: 1200)")
@@ -33,6 +34,7 @@ def main(words: list[str] | None = None) -> int:
     if found is None:
         print("hil: the rig's guest is not made; run: make rig-guest", file=sys.stderr)
         return 4
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the guest and its folder are taken away
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     try:
         with View(found, given.share) as view:
@@ -40,6 +42,9 @@ def main(words: list[str] | None = None) -> int:
     except TimeoutError as err:
         print(f"hil: {err}", file=sys.stderr)
         return 124
+    except KeyboardInterrupt:
+        print("hil: interrupted; the guest is taken down", file=sys.stderr)
+        return 130
     except image.NoImage as err:
         print(f"hil: {err}", file=sys.stderr)
         return 4

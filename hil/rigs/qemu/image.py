@@ -1,7 +1,8 @@
 """The guest: made once from the distribution's packages, booted once, and kept as a disk and what its memory held.
 
-``python -m hil.rigs.qemu.image`` makes it if it is not there: about 4 minutes on two cores, 600 MB in the cache. The
-key is what it is made of: this file, the agent in it, and the machine that it was booted on.
+``python -m hil.rigs.qemu.image`` makes it if it is not there: about 4 minutes on two cores, 1.2 GB in the cache. The
+key is what it is made of: this file, the agent in it, and the machine that it was booted on. When a guest has been
+made, those with other keys are removed, but for those that are in use.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil.rigs.qemu import machine
+
 HERE = Path(__file__).parent
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE = "bookworm"
 SIZE = "4G"
 PACKAGES = (
@@ -38,6 +41,11 @@ _ASLEEP = (
     *("systemd-logind.service", "systemd-timesyncd.service", "e2scrub_reap.service", "getty@tty1.service"),
 )
 _LEFT_OUT = ("man", "doc", "locale", "info")
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TOOLS = ("mmdebstrap", machine.PROGRAM, "qemu-img", "busybox", "cpio", "mkfs.ext4", "swtpm", "zstd")
+_MAKING = "making-"
+_OURS = re.compile(rf"[0-9a-f]{{16}}|{_MAKING}\w+")
+"""What a build leaves in the cache. Nothing else there is touched."""
 
 
 class NoImage(Exception):
@@ -75,6 +83,18 @@ class Image:
         """Kernel and initial file system."""
         return self.folder / "vmlinuz", self.folder / "initrd"
 
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Nobody removes it from the cache before the block ends. Raises NoImage where somebody just has."""
+        held = _opened(self.folder)
+        try:
+            fcntl.flock(held, fcntl.LOCK_SH)
+            if not self.disk.exists():
+                raise NoImage(f"the guest {self.folder.name} was removed from the cache; run: make rig-guest")
+            yield
+        finally:
+            os.close(held)
+
 
 def cache() -> Path:
     """Where guests are kept: ``$DOCKAGENT_RIG_CACHE``, else a folder of the user's cache."""
@@ -101,19 +121,46 @@ def build() -> Image:
             return found
         target = Image(cache() / _key())
         shutil.rmtree(target.folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=cache()) as work:
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache()) as work:
             made = Image(Path(work) / "image")
             made.folder.mkdir()
             _make(made, Path(work))
             made.folder.rename(target.folder)
         vm.keep_booted(target)
+        keep_only(target)
         return target
 
 
+def keep_only(image: Image) -> None:
+    """Remove the other guests, and what builds left that were broken off. Who calls it holds the cache's lock. A guest
+    that is in use stays until the next time."""
+    for folder in cache().iterdir():
+        if folder == image.folder or not _OURS.fullmatch(folder.name):
+            continue
+        held = _opened(folder)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(folder)
+        finally:
+            os.close(held)
+
+
+def _opened(folder: Path) -> int:
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as err:
+        raise NoImage(f"{folder} cannot be opened: {err.strerror}; run: make rig-guest") from err
+
+
 def _make(image: Image, work: Path) -> None:
-    missing = [tool for tool in ("mmdebstrap", "qemu-system-x86_64", "cpio", "swtpm", "zstd") if not shutil.which(tool)]
+    missing = [tool for tool in _TOOLS if shutil.which(tool, path=_PATH) is None]
     if missing:
-        raise NoImage(f"the guest cannot be made ({', '.join(missing)} missing); run: make packages-rig")
+        raise NoImage(f"the guest cannot be made ({', '.join(missing)} missing); run: make packages-long")
+    if os.geteuid() != 0:
+        raise NoImage("the guest cannot be made: only root can lay out files that belong to root; run it as root")
     print("making the rig's guest from Debian's packages; this is done once and takes some minutes", flush=True)
     root = work / "root"
     keep_out = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT]
@@ -197,10 +244,8 @@ def _run(*words: str) -> None:
 
 
 def _key() -> str:
-    from hil.rigs.qemu.vm import MACHINE
-
     parts = [(HERE / name).read_bytes() for name in ("image.py", "guest_agent.py", "initial.sh")]
-    return hashlib.sha256(b"\0".join([*parts, repr(MACHINE).encode()])).hexdigest()[:16]
+    return hashlib.sha256(b"\0".join([*parts, machine.described().encode()])).hexdigest()[:16]
 
 
 def main() -> int:

@@ -1,8 +1,9 @@
 """The rig ``qemu``: cameras as devices that QEMU emulates, plugged from inside the guest over QEMU's own protocol.
 
 What only this rig has: another vendor's USB device models (``usb-storage``, ``usb-mtp``), an xHCI controller whose
-ports are on two buses, and ports behind hubs. It has no faults inside a transfer but a pull. A camera on a serial line
-is plugged in from outside: :mod:`hil.rigs.qemu.adapter`.
+ports are on two buses, and ports behind hubs. Every camera has its own serial number and QEMU's own ids (46f4:0001,
+46f4:0004), whatever its family has: what it is must be told from its card. Nothing goes wrong inside a transfer but a
+pull. A camera on a serial line is plugged in from outside: :mod:`hil.rigs.qemu.adapter`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from hil.rigs.usb_tree import Changes, UsbTree
 
 _HUB, _HUB_PORT = "hub", 8
 _HUB_S = 30.0
-_SEATS = {"bay01": "1", "bay02": "2", "bay03": "3", "bay04": "4", "bay05": "8.1", "bay06": "8.2", "bay07": "8.3"}
+_SEATS = {f"bay{number:02}": str(number) for number in (1, 2, 3, 4)}
+_SEATS |= {f"bay{number + 4:02}": f"{_HUB_PORT}.{number}" for number in (1, 2, 3, 4)}
 """Bay to port of the xHCI controller; ``8.1`` is port 1 of the hub in port 8."""
 
 
@@ -60,7 +62,7 @@ class QemuStay:
 
 
 class QemuRig:
-    """Seven bays: four ports of the controller, three behind a hub. ``folder``: one that QEMU sees under the same
+    """Eight bays: four ports of the controller, four behind a hub. ``folder``: one that QEMU sees under the same
     path (the guest's share), for images and MTP folders. ``buses``: the numbers of the controller's two buses, the slow
     one first. Raises RuntimeError where :func:`lacks` says why, OSError
     when another rig is open in this guest."""
@@ -95,6 +97,8 @@ class QemuRig:
             raise ValueError(f"the rig qemu cannot carry {', '.join(sorted(faults.needs))}")
         if camera.functions not in (("mtp",), ("storage",)):
             raise ValueError(f"the rig qemu has no camera that is {' and '.join(camera.functions)}")
+        if place not in _SEATS:
+            raise ValueError(f"no bay is called {place}; there are {', '.join(_SEATS)}")
         held = self._stays.get(place)
         if held is not None and held.there:
             raise RuntimeError(f"{place} is taken")

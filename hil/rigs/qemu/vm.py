@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,34 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hil.rigs.qemu import machine
 from hil.rigs.qemu.image import Image, NoImage
 from hil.rigs.qemu.line import Line
 from hil.rigs.qemu.monitor import Monitor
 
-BOOT_S = 300.0
-_SOCKET = "server=on,wait=off"
-MACHINE = (
-    ("-name", "hil", "-M", "q35", "-cpu", "qemu64", "-m", "1536", "-smp", "1"),
-    ("-display", "none", "-nodefaults", "-no-user-config", "-serial", "file:{work}/console.log"),
-    ("-qmp", f"unix:{{work}}/qmp.sock,{_SOCKET}"),
-    ("-chardev", f"socket,id=rig,path={{work}}/rig.sock,{_SOCKET}", "-mon", "chardev=rig,mode=control"),
-    ("-drive", "file={disk},format=qcow2,if=none,id=root", "-device", "virtio-blk-pci,drive=root"),
-    ("-device", "virtio-serial-pci", "-device", "virtio-rng-pci", "-device", "qemu-xhci,id=xhci,p2=8,p3=8"),
-    ("-chardev", f"socket,id=agent,path={{work}}/agent.sock,{_SOCKET}"),
-    ("-device", "virtserialport,chardev=agent,name=hil.agent"),
-    ("-chardev", f"socket,id=line,path={{work}}/line.sock,{_SOCKET}"),
-    ("-device", "virtserialport,chardev=line,name=hil.monitor"),
-    ("-device", "pcie-root-port,id=rp1,chassis=1,slot=1", "-device", "pcie-root-port,id=rp2,chassis=2,slot=2"),
-    ("-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"),
-    ("-fsdev", "local,id=share,path={share},security_model=none,multidevs=remap"),
-    ("-chardev", "socket,id=tpm,path={work}/tpm.sock", "-tpmdev", "emulator,id=tpm0,chardev=tpm"),
-    ("-device", "tpm-tis,tpmdev=tpm0"),
-)
-"""What the guest runs on. A guest's memory is restored only on the machine that it was kept from."""
-_QUIET = (
-    "console=ttyS0 root=/dev/vda rw systemd.show_status=0 quiet audit=0 apparmor=0 nokaslr mitigations=off "
-    "random.trust_cpu=on tsc=reliable no_timer_check cryptomgr.notests"
-)
+BOOT_S, KEEP_S = 300.0, 120.0
 
 
 @dataclass(slots=True)
@@ -58,13 +37,14 @@ class Vm:
 
     def start(self) -> None:
         """Boot or restore it until its agent answers. Raises NoImage when it does not come up."""
+        self._stack.enter_context(self.image.in_use())
         work = self._work = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dockagent-vm-")))
         disk = work / "root.qcow2"
         _overlay(disk, *((self.image.disk, "raw") if self.fresh else (self.image.booted, "qcow2")))
         shutil.copytree(self.image.tpm, work / "tpm") if not self.fresh else (work / "tpm").mkdir()
         self._spawn(work, ["swtpm", *_tpm(work, startup="clear" if self.fresh else "none")], "swtpm")
         _wait_for(work / "tpm.sock")
-        self._spawn(work, ["qemu-system-x86_64", *self._arguments(work, disk)], "qemu")
+        self._spawn(work, [machine.PROGRAM, *self._arguments(work, disk)], "qemu")
         try:
             self._monitor = Monitor(work / "qmp.sock")
             if not self.fresh:
@@ -117,20 +97,25 @@ class Vm:
 
     def keep(self, image: Image) -> None:
         """Stop it for good, and keep in ``image`` what its disk, its memory and its TPM hold."""
-        memory = self._work / "memory.zst"
+        part, whole = (image.folder / f"memory.{name}" for name in ("part", "whole"))
+        pack = f"zstd -q -3 -f -o {_quoted(part)} && mv {_quoted(part)} {_quoted(whole)}"
         self.monitor.run("stop")
-        self.monitor.run("migrate", {"uri": f"exec:zstd -q -3 -f -o {memory}"})
-        end = time.monotonic() + 120
-        while (state := self.monitor.run("query-migrate").get("status")) != "completed":
+        self.monitor.run("migrate", {"uri": f"exec:{pack}"})
+        end = time.monotonic() + KEEP_S
+        # QEMU has done its part when it has written into the pipe: zstd may still be at work.
+        while (state := self.monitor.run("query-migrate").get("status")) != "completed" or not whole.exists():
             if state == "failed" or time.monotonic() > end:
                 raise NoImage(f"the guest's memory could not be kept: {state}")
             time.sleep(0.1)
         shutil.copytree(self._work / "tpm", image.tpm, dirs_exist_ok=True)
         shutil.copy(self._work / "root.qcow2", image.booted)
-        shutil.move(memory, image.memory)
+        whole.rename(image.memory)  # the last: a guest that has it is whole
 
     def __enter__(self) -> Self:
-        self.start()
+        with ExitStack() as undo:
+            undo.callback(self._stack.close)
+            self.start()
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
@@ -145,7 +130,9 @@ class Vm:
 
     def _spawn(self, work: Path, words: Sequence[str], name: str) -> subprocess.Popen[bytes]:
         with (work / f"{name}.log").open("wb") as log:
-            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            # Whatever ends us, even SIGKILL, ends it.
+            bound = ["setpriv", "--pdeathsig", "KILL", "--", *words]
+            child = subprocess.Popen(bound, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
         def end() -> None:
             child.kill()
@@ -157,21 +144,29 @@ class Vm:
     def _arguments(self, work: Path, disk: Path) -> list[str]:
         vmlinuz, initrd = self.image.kernel
         places = {"work": work, "disk": disk, "share": self.share.resolve() if self.share else work}
-        restore = [] if self.fresh else ["-incoming", f"exec:zstd -dcq {self.image.memory}"]
-        flags = Path("/proc/cpuinfo").read_text()
-        accelerator = "kvm" if "vmx" in flags or "svm" in flags else "tcg,thread=multi"
+        restore = [] if self.fresh else ["-incoming", f"exec:zstd -dcq {_quoted(self.image.memory)}"]
         return [
-            *(word.format(**places) for words in MACHINE for word in words),
-            *("-accel", accelerator, "-kernel", str(vmlinuz), "-initrd", str(initrd), "-append", _QUIET, *restore),
+            *(word.format(**places) for words in machine.PARTS for word in words),
+            *("-accel", machine.accelerator(), "-kernel", str(vmlinuz), "-initrd", str(initrd)),
+            *("-append", machine.QUIET, *restore),
         ]
 
 
 def keep_booted(image: Image) -> None:
     """Boot a new guest once and keep it as it is then. Raises NoImage."""
     with Vm(image, fresh=True) as vm:
-        vm.run("systemctl is-system-running --wait; modprobe -a $(cat /etc/modules-load.d/hil.conf)", BOOT_S)
-        vm.run("sync; echo 3 > /proc/sys/vm/drop_caches", 60)
+        try:
+            vm.output("systemctl is-system-running --wait || { systemctl --failed --no-legend; false; }", BOOT_S)
+            vm.output(
+                "modprobe -a $(cat /etc/modules-load.d/hil.conf) && sync && echo 3 > /proc/sys/vm/drop_caches", BOOT_S
+            )
+        except (RuntimeError, TimeoutError) as err:
+            raise NoImage(f"the guest did not come up well, and is not kept: {err}") from err
         vm.keep(image)
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _overlay(disk: Path, below: Path, kind: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from hil.rigs.uml.guest import Guest, GuestFailed
 
 
 def main(words: list[str] | None = None) -> int:
-    """Its exit status is the command's; 4 when the guest could not run it, 124 when the time was over."""
+    """Its exit status is the command's; 4 when the guest could not run it, 124 when the time was over, 130
+    when it was interrupted."""
     parser = argparse.ArgumentParser(prog="python -m hil.rigs.uml", description="Run a command in a guest with USB.")
     parser.add_argument("--share", type=Path, action="append", default=[], help="a folder that is writable inside")
     parser.add_argument("--memory", type=int, default=1024, help="MiB (default: 1024)")
@@ -22,6 +24,7 @@ def main(words: list[str] | None = None) -> int:
     command = given.command[1:] if given.command[:1] == ["--"] else given.command
     if not command:
         parser.error("no command; write it after --")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the guest ends with it, as at Ctrl-C
     guest = Guest(command, given.share, given.memory, time_travel=given.time_travel, output=sys.stdout.buffer)
     try:
         with guest:
@@ -29,6 +32,8 @@ def main(words: list[str] | None = None) -> int:
     except TimeoutError as err:
         print(f"hil: {err}", file=sys.stderr)
         return 124
+    except KeyboardInterrupt:
+        return 130
     except (kernel.NoKernel, GuestFailed) as err:
         print(f"hil: {err}", file=sys.stderr)
         return 4

@@ -1,13 +1,11 @@
 """A scenario's file: what it becomes, and what is said of one that is wrong."""
 
-import importlib
 from pathlib import Path
 
 import pytest
 
 from hil.scenarios.grammar import ACTS, CLAIMS, form_of
 from hil.scenarios.read import Mistake, all_cases, find, read
-from hil.scenarios.rigs import RIGS
 
 GOOD = '''about = "A camera is drained"
 why = "the ordinary case"
@@ -133,10 +131,3 @@ def test_every_form_of_line_is_used_by_a_case() -> None:
     claims = {form_of(line, CLAIMS).kind for one in scenarios for line in one.expect}
     assert {form.kind for form in ACTS} - acts == set()
     assert {form.kind for form in CLAIMS} - claims == set()
-
-
-@pytest.mark.parametrize("name", ["folder", "loop", "usbip", "gadget", "qemu"])
-def test_the_table_of_rigs_says_what_each_rig_says_of_itself(name: str) -> None:
-    entry = RIGS[name]
-    where, _, kind = entry.where.partition(":")
-    assert entry.carries == getattr(importlib.import_module(where), kind).carries

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from hil.rigs.qemu.machine import PROGRAM
 from hil.rigs.qemu.view import CHECKOUT, View
 from tests.rigs.qemu.guests import said
+
+PATIENCE_S = 100
 
 
 def test_a_command_prints_and_ends_as_it_does_anywhere(view: View) -> None:
@@ -68,3 +73,34 @@ def test_from_the_command_line(words: str, status: int, out: str | None) -> None
     done = subprocess.run(run, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=200)
     expected = f"{Path.home()}\n0\n" if out is None else out
     assert (done.returncode, done.stdout) == (status, expected), done.stderr
+
+
+def programs_with(word: str) -> set[str]:
+    """Names of the programs that run with this text in their command lines."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended
+        if any(word in one for one in words):
+            found.add(Path(words[0]).name)
+    return found
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < end, f"not within {PATIENCE_S} s: {what}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_who_is_ended_leaves_no_guest_behind(number: signal.Signals, status: int, tmp_path: Path) -> None:
+    words = ["--share", str(tmp_path), "--", "bash", "-c", "touch $HIL_SHARE/there; sleep 1000"]
+    child = subprocess.Popen([sys.executable, "-m", "hil.rigs.qemu", *words], cwd=CHECKOUT)
+    until((tmp_path / "there").exists, "the guest")
+    assert PROGRAM in programs_with(str(tmp_path))
+    child.send_signal(number)
+    assert child.wait(PATIENCE_S) == status
+    until(lambda: PROGRAM not in programs_with(str(tmp_path)), "the guest's end")

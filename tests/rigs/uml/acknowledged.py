@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from hil.demo.records import Record
 
@@ -30,17 +29,3 @@ def acknowledged(records: Sequence[Record]) -> int:
 def digest(lines: Sequence[bytes]) -> str:
     """SHA-256 over ledger lines, without their newlines."""
     return hashlib.sha256(b"\n".join(lines)).hexdigest()
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def masters(store: Path) -> dict[str, list[str]]:
-    """SHA-256 to the keys of all masters in a store."""
-    found: dict[str, list[str]] = {}
-    for path in sorted(store.rglob("master")):
-        found.setdefault(sha256(path), []).append(path.relative_to(store).as_posix())
-    return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.demo.records import Record, payload
-from tests.rigs.uml.acknowledged import sha256
+from tests.rigs.uml.digests import sha256
 
 WHOLE = (0, 1)  # e2fsck(8): nothing was wrong, or only what a journal leaves to be tidied
 

@@ -19,7 +19,8 @@ from hil.demo import agent
 from hil.demo.agent import Agent
 from hil.demo.place import Place, Settings
 from hil.demo.records import Follower
-from tests.rigs.uml.acknowledged import acknowledged, digest, masters
+from tests.rigs.uml.acknowledged import acknowledged, digest
+from tests.rigs.uml.digests import masters
 
 DISK, ROOT = "/dev/ubdb", Path("/run/dock")
 SETTINGS: Settings = {

@@ -1,6 +1,7 @@
 """In the guest, whose clocks run ahead: the agent over long hours. ``python -m tests.rigs.uml.long_hours SHARE PLAN``.
 
-PLAN is ``night`` or ``shifts``. What it measures and what is in store and ledger at the end goes to SHARE/facts.json.
+PLAN is ``night``, ``shifts`` or ``month``. What it measures, and what is in store and ledger at the end, goes to
+SHARE/facts.json.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ from hil.demo import agent
 from hil.demo.agent import Agent
 from hil.demo.place import Place, Settings
 from hil.demo.records import Follower
-from tests.rigs.uml.acknowledged import masters, sha256
+from tests.rigs.uml.digests import footage, masters
 
 KIB = 1 << 10
 BAYS = 4
 HOUR = 3600
+DAY = 24 * HOUR
 SETTINGS: Settings = {
     "dock": {"id": "hours"},
     "bays": {"udev": False, "settle_ms": 100, "console_wait_ms": 0},
@@ -73,7 +75,7 @@ class Station:
         home = self.place.cards / serial
         film = Shift(1, first=number, size=64 * KIB, seed=int(serial[1:]) + 1, sidecars=False)
         card.film_gopro(home, Plate(serial, "GoPro", "HERO10 Black", "H21"), film, chapters=1)
-        self.filmed |= {sha256(path) for path in home.rglob("*.MP4")}
+        self.filmed |= footage(home)
         home.rename(self.place.bays / serial)
 
     def count(self, kind: str) -> int:
@@ -124,9 +126,24 @@ def shifts(station: Station) -> list[Load]:
     return loads
 
 
+def month(station: Station) -> list[Load]:
+    """Thirty days, and a shift at the end of each tenth."""
+    loads = []
+    for number in range(1, 5):
+        station.shift(number)
+        loads.append(station.load())
+        if number < 4:
+            time.sleep(10 * DAY)
+        print(f"shift {number}: {loads[-1]}", flush=True)
+    return loads
+
+
 def set_clock(to: float) -> None:
     """As `date -s`."""
     subprocess.run(["date", "-u", "-s", f"@{to:.0f}"], check=True, stdout=subprocess.DEVNULL)
+
+
+PLANS = {"night": night, "shifts": shifts, "month": month}
 
 
 def main(share: Path, plan: str) -> int:
@@ -140,7 +157,7 @@ def main(share: Path, plan: str) -> int:
             dock.start()
             station = Station(place, dock, Follower(place.entries), set())
             begun = time.time()
-            loads = {"night": night, "shifts": shifts}[plan](station)
+            loads = PLANS[plan](station)
             assert dock.stop() == 0
         trust = share / "trust.json"
         trust.write_text(Agent(place).ask("keys", "show", "--json").out)

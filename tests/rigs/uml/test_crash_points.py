@@ -17,9 +17,10 @@ from hil.cameras.plate import Plate
 from hil.demo import agent
 from hil.rigs.uml.guest import Guest
 from hil.rigs.uml.log_writes import WriteLog
-from tests.rigs.uml.acknowledged import masters, sha256
 from tests.rigs.uml.crashed_disk import Found, copied, forget, judge
+from tests.rigs.uml.digests import footage, masters, once_each
 
+pytestmark = pytest.mark.xdist_group("crash points")  # one recording serves all
 MIB = 1 << 20
 CAMERA = Plate("C3441", "GoPro", "HERO10 Black", "H21")
 EVERY = 20
@@ -146,8 +147,7 @@ def ends_well(recording: Recording, found: Found) -> None:
     where: tuple[str | Path, ...] = ("--home", home, "--store", store.as_uri(), "--config", recording.config)
     done = agent.run("ingest", recording.card, *where, "--json")
     assert done.code == 0, done.err
-    wanted = {sha256(path) for path in recording.card.rglob("*.MP4")}
-    assert {digest: len(keys) for digest, keys in masters(store).items()} == dict.fromkeys(wanted, 1)
+    assert once_each(masters(store), footage(recording.card))
     trust = found.root / "trust.json"
     trust.write_text(agent.run("keys", "show", "--json", "--home", home).out)
     done = agent.run("verify", home, store, "--trust", trust)

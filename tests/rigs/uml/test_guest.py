@@ -1,8 +1,10 @@
 """The guest itself: what a command in it can do, and how it ends."""
 
+import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,33 @@ def test_a_command_that_does_not_end_is_ended() -> None:
     assert done.returncode == 124
     assert "still at work after 15 s: sleep 1000" in done.stderr
     assert time.monotonic() - begun < 60
+
+
+def test_told_to_end_it_ends_its_guest(tmp_path: Path) -> None:
+    """As `timeout`, or a continuous integration that gives up."""
+    words = [*RUN, "--share", str(tmp_path), "--", "bash", "-c", f"touch {tmp_path}/up; sleep 1000"]
+    command = subprocess.Popen(words, cwd=CHECKOUT, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        end = time.monotonic() + 60
+        while not (tmp_path / "up").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert _kernels(tmp_path)
+        command.terminate()
+        assert command.wait(30) == 130
+    finally:
+        command.kill()
+    assert not _kernels(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["up"]
+
+
+def _kernels(folder: Path) -> list[int]:
+    """The processes of guests that work in this folder (proc(5), /proc/pid/cmdline)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended
+            if f"WORK={folder}".encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found
 
 
 def test_a_guest_whose_kernel_dies_says_so() -> None:

@@ -15,7 +15,8 @@ from hil.cameras.card import Shift
 from hil.cameras.plate import Plate
 from hil.demo.records import read
 from hil.rigs.uml.guest import Guest
-from tests.rigs.uml.acknowledged import digest, sha256
+from tests.rigs.uml.acknowledged import digest
+from tests.rigs.uml.digests import footage, once_each
 
 MIB = 1 << 20
 MODULE = (sys.executable, "-m", "tests.rigs.uml.dock_on_disk")
@@ -26,7 +27,7 @@ def cards_in(folder: Path) -> set[str]:
     """Two cameras with two clips each, as bays' folders; the clips' digests."""
     for seed, serial in enumerate(("BWC-1", "BWC-2"), 1):
         card.film_reference(folder / serial, Plate(serial), Shift(2, size=8 * MIB + seed, seed=seed, sidecars=False))
-    return {sha256(path) for path in folder.rglob("*.MP4")}
+    return footage(folder)
 
 
 def blank(disk: Path) -> Path:
@@ -63,7 +64,7 @@ def until_said(said: Path, words: str, seconds: float) -> None:
 @pytest.mark.timeout(500)
 def test_nothing_acknowledged_is_lost_and_all_is_delivered_once(tmp_path: Path) -> None:
     share = tmp_path / "share"
-    footage = cards_in(share / "cards")
+    filmed = cards_in(share / "cards")
     disk = blank(tmp_path / "disk")
     acknowledged: dict[int, str] = {}
     for moment in (*CUTS, "end"):
@@ -75,12 +76,12 @@ def test_nothing_acknowledged_is_lost_and_all_is_delivered_once(tmp_path: Path) 
         acknowledged |= news
     facts = json.loads((share / "facts.json").read_text())
     assert facts["verify"][0] == 0, facts["verify"][1]
-    assert {sum_: len(keys) for sum_, keys in facts["masters"].items()} == dict.fromkeys(footage, 1)
+    assert once_each(facts["masters"], filmed)
     assert facts["held"] == []
     ledger = read(share / "entries.jsonl")
     assert [record.what["after"] for record in ledger.of("dock.start")] == ["first start", *["crash or power cut"] * 3]
     receipts = [record.what["clip_id"] for record in ledger.of("receipt")]
-    assert len(receipts) == len(set(receipts)) == len(footage)
+    assert len(receipts) == len(set(receipts)) == len(filmed)
     lines = [record.line for record in ledger.all]
     assert acknowledged
     for count, told in acknowledged.items():

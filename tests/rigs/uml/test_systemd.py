@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.rigs.uml.guest import Guest
+from tests.rigs.uml.in_guest import run
 
 HERE = Path(__file__).parent
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-ra", "--color=no", "-p", "no:cacheprovider")
@@ -14,13 +14,9 @@ PYTEST = (sys.executable, "-m", "pytest", "-q", "-s", "-ra", "--color=no", "-p",
 @pytest.mark.timeout(300)
 def test_as_a_service(tmp_path: Path) -> None:
     """Its own rules only, as installed: the guest brings none."""
-    with (tmp_path / "said").open("w+b") as said:
-        words = [*PYTEST, str(HERE / "with_systemd.py")]
-        settings = {"DOCKAGENT_RIG": "1", "PYTEST_ADDOPTS": ""}
-        with Guest(words, systemd=True, rules=(), environment=settings, output=said) as guest:
-            status = guest.wait(240)
-        said.seek(0)
-        text = said.read().decode(errors="replace")
+    words = [*PYTEST, str(HERE / "with_systemd.py")]
+    settings = {"DOCKAGENT_RIG": "1", "PYTEST_ADDOPTS": ""}
+    status, text = run(words, tmp_path, 240, systemd=True, rules=(), environment=settings)
     print(text)
     assert status == 0, text[-20_000:]
     assert "skipped" not in text.splitlines()[-1]

@@ -1,7 +1,7 @@
 """The agent over long hours, in a guest whose clocks run ahead while it has nothing to do.
 
-An idle agent is not free there: it looks for orders four times a second and at its bays once, which costs some
-seconds of this machine's time for every hour. So a night is short here, and shifts follow each other at once.
+An idle agent is not free there: it wakes every five seconds, which costs some of this machine's time for every hour. So
+a night is short and shifts follow each other at once, and a month belongs to the long tier.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from typing import Any
 import pytest
 
 from hil.demo.records import read
-from hil.rigs.uml.guest import Guest
+from tests.rigs.uml.digests import once_each
+from tests.rigs.uml.in_guest import long_tier, run
 from tests.rigs.uml.long_hours import BAYS
 
 MIB_IN_KIB = 1024
+MONTH_S = 1500
+"""Seconds of this machine that a month may take."""
 
 
-def lived(share: Path, plan: str) -> dict[str, Any]:
+def lived(share: Path, plan: str, seconds: float = 280) -> dict[str, Any]:
     """Live through a plan; what the guest found out."""
     begun = time.monotonic()
     words = [sys.executable, "-m", "tests.rigs.uml.long_hours", str(share), plan]
-    with (share / "said").open("w+b") as said, Guest(words, [share], time_travel=True, output=said) as guest:
-        status = guest.wait(280)
-        assert status == 0, (share / "said").read_text()
+    status, said = run(words, share, seconds, time_travel=True)
+    assert status == 0, said
     facts: dict[str, Any] = json.loads((share / "facts.json").read_text())
     print(f"\n{plan}: {facts['hours']:.1f} hours in {time.monotonic() - begun:.1f} s")
     for load in facts["loads"]:
@@ -37,7 +39,7 @@ def lived(share: Path, plan: str) -> dict[str, Any]:
 
 def nothing_is_lost(facts: dict[str, Any]) -> None:
     assert facts["failures"] == []
-    assert {digest: len(keys) for digest, keys in facts["masters"].items()} == dict.fromkeys(facts["filmed"], 1)
+    assert once_each(facts["masters"], set(facts["filmed"]))
     assert facts["verify"][0] == 0, facts["verify"][1]
 
 
@@ -46,6 +48,13 @@ def nothing_leaks(facts: dict[str, Any]) -> None:
     first, last = facts["loads"][0], facts["loads"][-1]
     for count in ("fds", "threads", "mounts", "children", "leftovers"):
         assert last[count] <= first[count], f"{count}: {facts['loads']}"
+
+
+def hardly_grows(facts: dict[str, Any]) -> None:
+    """What the agent keeps in memory grows with its ledger, by little."""
+    loads = facts["loads"]
+    grown = loads[-1]["rss_kib"] - loads[1]["rss_kib"]
+    assert grown < 4 * MIB_IN_KIB, f"{grown} KiB more after {len(loads) - 2} shifts: {loads}"
 
 
 @pytest.mark.timeout(300)
@@ -60,11 +69,18 @@ def test_a_night_in_which_the_clock_is_set_and_summer_time_ends(tmp_path: Path) 
 
 @pytest.mark.timeout(300)
 def test_shift_after_shift(tmp_path: Path) -> None:
-    """What the agent keeps in memory grows with its ledger, by little."""
     facts = lived(tmp_path, "shifts")
     nothing_is_lost(facts)
     nothing_leaks(facts)
-    shifts = len(facts["loads"])
-    assert len(facts["filmed"]) == shifts * BAYS
-    grown = facts["loads"][-1]["rss_kib"] - facts["loads"][1]["rss_kib"]
-    assert grown < 4 * MIB_IN_KIB, f"{grown} KiB more after {shifts - 2} shifts: {facts['loads']}"
+    assert len(facts["filmed"]) == len(facts["loads"]) * BAYS
+    hardly_grows(facts)
+
+
+@long_tier
+@pytest.mark.timeout(2 * MONTH_S)
+def test_a_month_of_days_in_which_little_happens(tmp_path: Path) -> None:
+    facts = lived(tmp_path, "month", MONTH_S)
+    assert facts["hours"] > 30 * 24
+    nothing_is_lost(facts)
+    nothing_leaks(facts)
+    hardly_grows(facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
@@ -17,9 +16,12 @@ import pytest
 from hil.cameras import card
 from hil.cameras.card import Shift
 from hil.cameras.plate import Plate
+from hil.cameras.specimen import Specimen, UsbPlate
 from hil.demo.records import Record, read
+from hil.rigs.faults import Script
+from hil.rigs.gadget import GadgetRig
 from hil.rigs.uml.guest import CHECKOUT
-from tests.rigs.uml.gadget import gadget, image_of, plug, unplug
+from tests.rigs.uml.digests import footage, masters
 
 HOME = Path("/var/lib/dockagent")
 UNIT = Path("/usr/local/lib/systemd/system/dockagent.service")
@@ -61,11 +63,6 @@ def until(true: Callable[[], bool], what: str, seconds: float = 60) -> float:
     return time.monotonic() - begun
 
 
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def service() -> Iterator[None]:
     """The agent, installed, configured, started and in the end stopped. Only its watchdog's patience is shorter."""
@@ -86,17 +83,21 @@ def service() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two cards as folders, by their cameras' serials."""
+def cameras(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Specimen]:
+    """Two cameras, by their serials."""
     found = {}
     for seed, serial in enumerate(("BWC-1", "BWC-2"), 1):
-        found[serial] = tmp_path_factory.mktemp(serial)
-        card.film_reference(found[serial], Plate(serial), Shift(3, size=2 * MIB + seed, seed=seed, sidecars=False))
+        folder, usb = tmp_path_factory.mktemp(serial), UsbPlate(0x2E1A, 0x1001, 0x0100, "HIL", "BodyCam", serial)
+        card.film_reference(folder, Plate(serial), Shift(3, size=2 * MIB + seed, seed=seed, sidecars=False))
+        found[serial] = Specimen(serial, Plate(serial), usb, folder)
     return found
 
 
-def clips(folder: Path) -> set[str]:
-    return {sha256(path) for path in folder.rglob("*.MP4")}
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GadgetRig]:
+    rig = GadgetRig(tmp_path_factory.mktemp("rig"))
+    yield rig
+    rig.close()
 
 
 def test_it_runs_as_its_own_user_with_one_right() -> None:
@@ -109,48 +110,46 @@ def test_it_runs_as_its_own_user_with_one_right() -> None:
     assert status["Seccomp"] == ["2"]  # SECCOMP_MODE_FILTER
 
 
-def test_a_camera_on_usb_is_drained(cards: dict[str, Path], tmp_path: Path) -> None:
+def test_a_camera_on_usb_is_drained(rig: GadgetRig, cameras: dict[str, Specimen]) -> None:
     """udevd gives its disk to the agent, the agent mounts it where nobody else sees it, and writes nothing to it."""
-    image = image_of(cards["BWC-1"], tmp_path / "one.img")
-    before = sha256(image)
-    with gadget(image, "BWC-1") as udc:
-        plug(udc)
-        waited = until(lambda: bool(records("camera.release")), "the camera's release")
-        print(f"\nplug to delivered: {waited:.1f} s")
-        disk = Path("/dev/sda")
-        assert (disk.group(), disk.stat().st_mode & 0o777) == ("dockagent", 0o640)
-        assert Path("/sys/block/sda/device/timeout").read_text() == "5\n"
-        assert "/dev/sda" not in Path("/proc/self/mountinfo").read_text()
-        unplug(udc)
-        until(lambda: bool(records("camera.detach")), "the camera's leaving")
+    camera = cameras["BWC-1"]
+    before = rig.digest(camera)
+    stay = rig.plug("bay01", camera, Script())
+    waited = until(lambda: bool(records("camera.release")), "the camera's release")
+    print(f"\nplug to delivered: {waited:.1f} s")
+    disk = Path("/dev/sda")
+    assert (disk.group(), disk.stat().st_mode & 0o777) == ("dockagent", 0o640)
+    assert Path("/sys/block/sda/device/timeout").read_text() == "5\n"
+    assert "/dev/sda" not in Path("/proc/self/mountinfo").read_text()
+    stay.unplug()
+    until(lambda: bool(records("camera.detach")), "the camera's leaving")
     assert not records("session.failed")
     assert shown("NRestarts") == "0", journal(lines=40)
     assert "/dev/sda" not in Path(f"/proc/{shown('MainPID')}/mountinfo").read_text(), "its card is still mounted"
     (attached,) = records("camera.attach")
-    assert (attached.bay, attached.what["port"], attached.what["kind"]) == ("bay01", "1-1", "block")
+    assert (attached.bay, attached.what["port"], attached.what["kind"]) == ("bay01", stay.port, "block")
     assert records("camera.release")[0].what["safe"]
-    assert {sha256(path) for path in (HOME / "store").rglob("master")} >= clips(cards["BWC-1"])
-    assert sha256(image) == before
+    assert masters(HOME / "store").keys() >= footage(camera.card)
+    assert rig.digest(camera) == before
 
 
-def test_one_that_hangs_is_killed_and_goes_on(cards: dict[str, Path], tmp_path: Path) -> None:
+def test_one_that_hangs_is_killed_and_goes_on(rig: GadgetRig, cameras: dict[str, Specimen]) -> None:
     """SIGSTOP in the middle of a pull: the watchdog bites, systemd starts it again, and the camera is drained."""
-    image = image_of(cards["BWC-2"], tmp_path / "two.img")
+    camera = cameras["BWC-2"]
     released, starts = len(records("camera.release")), len(records("dock.start"))
     pid, restarts = int(shown("MainPID")), int(shown("NRestarts"))
-    with gadget(image, "BWC-2") as udc:
-        plug(udc)
-        until(lambda: len(records("camera.inventory")) > released, "the second camera's list")
-        os.kill(pid, signal.SIGSTOP)
-        waited = until(lambda: int(shown("NRestarts")) > restarts, "a restart by the watchdog")
-        print(f"\nhung to started again: {waited:.1f} s")
-        until(lambda: len(records("camera.release")) > released, "the second camera's release")
-        unplug(udc)
+    stay = rig.plug("bay01", camera, Script())
+    until(lambda: len(records("camera.inventory")) > released, "the second camera's list")
+    os.kill(pid, signal.SIGSTOP)
+    waited = until(lambda: int(shown("NRestarts")) > restarts, "a restart by the watchdog")
+    print(f"\nhung to started again: {waited:.1f} s")
+    until(lambda: len(records("camera.release")) > released, "the second camera's release")
+    stay.unplug()
     assert "Failed with result 'watchdog'" in journal(lines=200)
     assert int(shown("MainPID")) != pid
     (again,) = records("dock.start")[starts:]
     assert again.what["after"] == "crash or power cut"
-    assert {sha256(path) for path in (HOME / "store").rglob("master")} >= clips(cards["BWC-2"])
+    assert masters(HOME / "store").keys() >= footage(camera.card)
 
 
 def test_its_sandbox() -> None:
