@@ -17,9 +17,10 @@ from hil.cameras.keyring import identity_in, maker_in
 from hil.cameras.pki import Identity, Validity
 from hil.cameras.plate import Plate
 from hil.demo import agent
-from hil.demo.agent import Agent, Answer
+from hil.demo.agent import Answer
 from hil.demo.place import Place, Settings
 from hil.demo.records import Record, read
+from hil.scenarios.agent import StillAgent
 
 VALID = Validity(datetime(2020, 1, 1, tzinfo=UTC))
 STARTED = datetime(2026, 9, 1, 8, 15, tzinfo=UTC)
@@ -37,7 +38,7 @@ class Box:
     """One dock and its cameras. Everything lies under the place; `agent` is started by whoever tests."""
 
     place: Place
-    agent: Agent
+    agent: StillAgent
     cameras: list[ReferenceCamera] = field(default_factory=list)
 
     def configure(self, **more: Any) -> None:

@@ -1,5 +1,6 @@
 """The latch of a bay at a running dock: it opens when all of the camera is delivered, and only then."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -9,12 +10,18 @@ from tests.daemon.box import Box, noise
 
 # Terminals' numbers are used again: a dock whose camera hung up may look for it where another test's line is by now.
 pytestmark = pytest.mark.xdist_group("terminals")
+FAR = 64
+"""More terminals than the cameras of all tests that run beside this one have; the lowest free number is given."""
 
 
 @pytest.fixture
 def cradle(box: Box) -> Iterator[Cradle]:
+    low = [os.openpty() for _ in range(FAR)]
     cradle = Cradle()
     box.configure(**{"furniture.cradles": {"bay1": str(cradle.open())}})
+    for pair in low:
+        for end in pair:
+            os.close(end)
     yield cradle
     cradle.hang_up()
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hil.demo.agent import Agent
+from hil.scenarios.agent import StillAgent
 from tests.daemon.box import Box, footage, noise
 
 
@@ -63,10 +63,10 @@ def test_nobody_answers_at_the_store(box: Box) -> None:
         secret = box.place.root / "secret"
         secret.write_text("secret")
         box.configure(store={**store, "secret_key_file": str(secret)})
-        with Agent(box.place, store="s3://footage/dock") as box.agent:
+        with StillAgent(box.place, store="s3://footage/dock") as box.agent:
             box.agent.start()
             wanted = _drain_into_spool(box)
-    with Agent(box.place) as box.agent:
+    with StillAgent(box.place) as box.agent:
         box.agent.start()
         box.until(lambda: len(box.records("receipt")) == 9)
         assert set(box.masters()) == set(wanted.values())

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hil.demo import agent
-from hil.demo.agent import Agent
 from hil.demo.place import Place
+from hil.scenarios.agent import StillAgent
 from tests.daemon.box import Box
 
 
@@ -28,7 +28,7 @@ def test_ready_watchdog_and_stopping(box: Box, kind: str) -> None:
         line.bind(address)
         line.settimeout(15)
         named = {"NOTIFY_SOCKET": address.replace("\0", "@")}
-        with Agent(box.place, environment=named) as box.agent:
+        with StillAgent(box.place, environment=named) as box.agent:
             box.agent.start()
             assert _heard(line, "READY=1") == ["READY=1"]
             assert set(_heard(line, "WATCHDOG=1")) == {"WATCHDOG=1"}

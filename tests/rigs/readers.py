@@ -44,10 +44,15 @@ def until(true: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> No
 
 
 def device(port: str) -> UsbDevice:
-    until(lambda: TREE.device(port), f"a device on {port}")
-    found = TREE.device(port)
-    assert found is not None
-    return found
+    seen: list[UsbDevice] = []
+
+    def there() -> bool:
+        found = TREE.device(port)  # once: it may be on its way out
+        seen.extend([found] if found else [])
+        return bool(found)
+
+    until(there, f"a device on {port}")
+    return seen[-1]
 
 
 def disk(port: str, number: int = 0) -> Path:

@@ -116,7 +116,7 @@ def test_a_camera_changes_its_mode_on_its_port_after_its_dialogue(rig: UsbipRig,
         assert _bulk_in(file, 0x82) == b"@ATH;OK;#"
     finally:
         os.close(file)
-    until(lambda: (TREE.device(port) and device(port).product) == 0x2002, "the other identity")
+    until(lambda: (there := TREE.device(port)) is not None and there.product == 0x2002, "the other identity")
     assert disk(port).exists() and stay.there and stay.storage is not None
 
 
