@@ -26,7 +26,7 @@ SYSCONFDIR ?= /etc
 SYSTEM_PACKAGES ?=
 PACKAGES_DEMO := ffmpeg python3-venv
 PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps systemd \
-    golang-go golang-golang-x-mod-dev $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
+    golang-go golang-golang-x-mod-dev swtpm tpm2-tools $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
 # What the emulated USB rigs need: a kernel of their own is built from the source, once (hil/rigs/uml).
 PACKAGES_RIG := $(PACKAGES_TEST) $(shell sed 's/\#.*//' hil/rigs/uml/packages.txt 2>/dev/null)
 PACKAGES_LONG := $(PACKAGES_RIG) $(shell sed 's/\#.*//' hil/rigs/qemu/packages.txt 2>/dev/null)
@@ -48,7 +48,7 @@ test: packages-test lint types  ## the whole test suite: style, types, tests (PY
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its own (no root, no KVM)
-	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist load tests/rigs/uml $(PYTEST_ARGS)
+	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests/rigs/uml $(PYTEST_ARGS)
 
 rig-kernel: packages-rig $(VENV)/dev.stamp  ## build that kernel, if it is not in the cache
 	@exec $(BIN)/python -m hil.rigs.uml.kernel
@@ -138,7 +138,7 @@ outdated:
 # Both locks come from pyproject.toml. The build backend is in them, so that the project itself installs without an
 # index; the second is held to the versions of the first.
 PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $$tools/bin/pip-compile --quiet --strip-extras --generate-hashes \
-    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra s3 \
+    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra s3 --extra timestamps \
     --build-deps-for editable --build-deps-for wheel $(LOCK_ARGS)
 LOCK_ARGS ?=
 

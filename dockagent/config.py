@@ -5,6 +5,8 @@ where the dock's home is. A key that nobody knows is an error, so that a typing 
 import argparse
 import hashlib
 import os
+import platform
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -101,6 +103,35 @@ class Furniture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rfid: str = ""
 
 
+class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[witnesses]``: who cosigns this dock's checkpoints. ``ask``: ``VKEY URL`` of each; ``quorum``: how many must,
+    0 for more than half; ``every_minutes``, ``every_records``: how often they are asked; ``publish``: whether
+    checkpoint and tiles go to the store."""
+
+    ask: tuple[str, ...] = ()
+    quorum: Natural = 0
+    every_minutes: Positive = 15
+    every_records: Positive = 1000
+    timeout_s: Positive = 10
+    publish: bool = True
+
+
+class Timestamps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[timestamps]``: the RFC 3161 authority that stamps checkpoints, and PEM files of the roots that it must lead
+    to."""
+
+    url: str = ""
+    roots: tuple[str, ...] = ()
+
+
+class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[witness]``: cosign others' checkpoints. ``listen``: ``HOST:PORT``; ``logs``: whose, each a checkpoint key
+    (vkey) or a trust file."""
+
+    listen: str = ""
+    logs: tuple[str, ...] = ()
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every key has a default that works on a machine without root."""
 
@@ -112,6 +143,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     preview: Preview = Preview()
     clock: Clock = Clock()
     furniture: Furniture = Furniture()
+    witnesses: Witnesses = Witnesses()
+    timestamps: Timestamps = Timestamps()
+    witness: Witness = Witness()
     profiles: str = ""
 
     @property
@@ -138,6 +172,13 @@ def load(path: Path | None) -> Config:
 def of(args: argparse.Namespace) -> Config:
     """The configuration that a command line asks for."""
     return load(Path(args.config) if args.config else None)
+
+
+def dock_id(config: Config) -> str:
+    """What a new dock is called: as configured; where that is left at ``"dock"``, as the machine, made to fit."""
+    if config.dock.id != Dock().id:
+        return config.dock.id
+    return re.sub(r"[^A-Za-z0-9._-]", "-", platform.node()).lstrip("._-")[:64] or Dock().id
 
 
 def with_bays_folder(config: Config, folder: str) -> Config:

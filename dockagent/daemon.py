@@ -2,35 +2,43 @@
 
 import ctypes
 import logging
-import platform
-import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from dockagent import __version__, systemd
 from dockagent.clock import Clock, SystemClock
-from dockagent.config import Config, load_profiles, profiles_folder
+from dockagent.config import Config, dock_id, load_profiles, profiles_folder
 from dockagent.core import custody, recognise, strict_json
 from dockagent.core.model import State
+from dockagent.core.note import VerifierKey
 from dockagent.core.orders import Limits, anything_waits
 from dockagent.core.profile import Profile
 from dockagent.dock import Dock, Stop
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError, UsageError
-from dockagent.ledger.keys import PUBLIC, Keys
+from dockagent.ledger import witness_key
+from dockagent.ledger.keys import PUBLIC, Keys, read_public
+from dockagent.ledger.keys_new import new_keys
+from dockagent.ledger.keys_rotation import finish, recorder
+from dockagent.ledger.leaves import Leaves
 from dockagent.ledger.log import Ledger
+from dockagent.ledger.notary import Notary, notary_of
+from dockagent.ledger.trust import DockIdentity
 from dockagent.steps import unforeseen
 from dockagent.steps.derive import FfmpegPreviewer
 from dockagent.steps.detect import Sighting
 from dockagent.steps.detect_bays import BaysFolderWatch
 from dockagent.steps.detect_udev import UdevWatch
+from dockagent.steps.measure import ChildMeasurer
+from dockagent.steps.notarize import notarize_at_stop
 from dockagent.steps.preview import PreviewLimits
 from dockagent.steps.tidy import tidy
 from dockagent.steps.world import Previewer, Progress, World
@@ -43,12 +51,17 @@ from dockagent.transports.dialogues import Dialogues
 from dockagent.transports.mass_storage import let_go_of_all
 from dockagent.workers import Workers
 
+if TYPE_CHECKING:
+    from dockagent.ledger.witness_server import WitnessServer
+
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 10.0
 TICK_S = 0.25  # how often the loop looks for orders whose waiting time is over
 IDLE_S = 5.0  # and where none has one; well within the watchdog of the service
 MIB = 1 << 20
+MINUTE_MS = 60_000
+LAST_S = 3.0  # for each outsider, and about so long for all of them, at a clean stop
 _STORES = "stores.json"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -86,7 +99,7 @@ def agent(
     _keep_buffers()
     clock = SystemClock()
     disk = _open_home(home)
-    keys = _keys(home, config)
+    keys = _keys(home, config, clock)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(RealDisk(home / "ledger"), keys))
         bays = DockBays(
@@ -116,12 +129,11 @@ def agent(
             set_clocks=config.clock.set_cameras,
             clock_tolerance_ms=config.clock.tolerance_ms,
             spool_reserve=config.limits.spool_reserve_mib * MIB,
+            measurer=ChildMeasurer(disk, clock),
+            notary=notary(config, disk),
         )
-        setting = custody.Setting(
-            keys.origin, keys.dock.id, config.dock.site, config.dock.responsible, __version__, config.sha256
-        )
-        limits = Limits(config.limits.pulls, config.limits.previews, config.limits.uplinks)
-        dock = Dock(world, ledger, setting, limits, state)
+        setting = _setting(config, keys.dock)
+        dock = Dock(world, ledger, setting, _limits(config, asks=world.notary is not None and card is None), state)
         dock.start()
         for words in tidy(disk, state):
             log.warning("%s", words)
@@ -132,6 +144,72 @@ def agent(
         dock.post(Stop(dock.stopping or "done"))
         dock.turn(workers, 0)  # the workers' last events
         dock.stop()
+        _have_last_records_witnessed(config, world)
+
+
+def _limits(config: Config, *, asks: bool) -> Limits:
+    """``asks``: whether the ledger goes round while the dock runs; for a single card it does only at the end."""
+    every = config.witnesses.every_minutes * MINUTE_MS if asks else 0
+    limits = config.limits
+    return Limits(
+        limits.pulls,
+        limits.previews,
+        limits.uplinks,
+        notary_every_ms=every,
+        notary_records=config.witnesses.every_records,
+    )
+
+
+def notary(config: Config, home: RealDisk, timeout_s: float = 0.0) -> Notary | None:
+    """Whom the configuration names to vouch for the ledger in ``home``; None where it names nobody. ``timeout_s``:
+    seconds for each instead of the configured ones. Raises UsageError."""
+    asked, stamps = config.witnesses, config.timestamps
+    return notary_of(
+        asked.ask,
+        asked.quorum,
+        Leaves(home, "ledger"),
+        timeout_s or asked.timeout_s,
+        stamp_url=stamps.url,
+        stamp_roots=stamp_roots(config),
+        publish=asked.publish,
+        own=_own_witness(home),
+    )
+
+
+def _own_witness(home: RealDisk) -> VerifierKey | None:
+    """The key with which this machine witnesses others. One that is damaged keeps no dock from its cameras."""
+    try:
+        return witness_key.read_public(RealDisk(home.root / "keys"))
+    except (DockError, OSError) as err:
+        log.warning("whether this dock asks itself to witness cannot be told: %s", err)
+        return None
+
+
+def _have_last_records_witnessed(config: Config, world: World) -> None:
+    """At a clean stop the last records go round too, if it is quick: nobody may be there to ask for days."""
+    try:
+        quick = notary(config, RealDisk(world.disk.root), LAST_S) if isinstance(world.disk, RealDisk) else None
+        if quick is not None:
+            log.info("%s", notarize_at_stop(world, quick, LAST_S))
+    except (DockError, OSError) as err:
+        log.warning("the last records are not witnessed: %s", err)
+
+
+def _witness_others(stack: ExitStack, config: Config, home: Path) -> None:
+    """A dock whose witness cannot work drains cameras all the same."""
+    try:
+        stack.enter_context(witnessing(config, home))
+    except (DockError, OSError) as err:
+        log.warning("this dock witnesses nobody: %s", err)
+
+
+def witnessing(config: Config, home: Path) -> "AbstractContextManager[WitnessServer]":
+    """The witness that the configuration asks for, answering while it is entered. Raises UsageError, and Refused where
+    another process is this witness already."""
+    from dockagent.ledger.witness_service import serving  # an HTTP server: only for those who are one
+
+    _open_home(home)
+    return serving(config.witness.listen, config.witness.logs, home, dock_id(config), SystemClock())
 
 
 def _clear_mounts(folder: Path) -> None:
@@ -163,12 +241,18 @@ def _open_home(home: Path) -> RealDisk:
         raise UsageError(f"cannot use {home} as the dock's home: {err.strerror}", "give another --home") from err
 
 
-def _keys(home: Path, config: Config) -> Keys:
+def _setting(config: Config, dock: DockIdentity) -> custody.Setting:
+    who = config.dock
+    return custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, config.sha256)
+
+
+def _keys(home: Path, config: Config, clock: Clock) -> Keys:
+    """The dock's keys, after what a change of them that was cut short still needs; new ones for a new dock."""
     disk = RealDisk(home / "keys")
     if disk.size(PUBLIC) is not None:
-        return Keys.load(disk)
-    named = config.dock.id if config.dock.id != "dock" else platform.node()
-    return Keys.create(disk, re.sub(r"[^A-Za-z0-9._-]", "-", named).lstrip("._-")[:64] or "dock")
+        write = recorder(clock.now, _setting(config, read_public(disk)))
+        return finish(disk, RealDisk(home / "ledger"), write)
+    return new_keys(home, dock_id(config))
 
 
 def configured_store(config: Config, home: Path, url: str, clock: Clock, *, remember: bool = True) -> Store:
@@ -245,13 +329,23 @@ def _previewer(config: Config, disk: RealDisk, clock: Clock) -> Previewer | None
 
 def camera_roots(config: Config) -> tuple[x509.Certificate, ...]:
     """The certificates of camera makers that this dock trusts. Raises UsageError for a file that holds none."""
-    roots: list[x509.Certificate] = []
-    for name in config.trust.camera_roots:
+    return certificates_in(config.trust.camera_roots, "camera_roots in [trust]")
+
+
+def stamp_roots(config: Config) -> tuple[x509.Certificate, ...]:
+    """The roots that time stamps must lead to. Raises UsageError for a file that holds none."""
+    return certificates_in(config.timestamps.roots, "roots in [timestamps]")
+
+
+def certificates_in(names: Sequence[str], key: str) -> tuple[x509.Certificate, ...]:
+    """The certificates in PEM files; ``key``: what names them. Raises UsageError for a file that holds none."""
+    found: list[x509.Certificate] = []
+    for name in names:
         try:
-            roots.extend(x509.load_pem_x509_certificates(Path(name).read_bytes()))
+            found.extend(x509.load_pem_x509_certificates(Path(name).read_bytes()))
         except (OSError, ValueError) as err:
-            raise UsageError(f"no certificate in {name}: {err}", "check camera_roots in [trust]") from err
-    return tuple(roots)
+            raise UsageError(f"no certificate in {name}: {err}", f"check {key}") from err
+    return tuple(found)
 
 
 def run(config: Config, home: Path, store_url: str = "") -> int:
@@ -260,6 +354,8 @@ def run(config: Config, home: Path, store_url: str = "") -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, _: asked.append(caught))
     with agent(config, home, store_url) as running, ExitStack() as stack:
+        if config.witness.listen:
+            _witness_others(stack, config, home)
         is_camera = partial(recognise.knows, running.world.profiles)
         for watch in _watches(config, running.dock.post, running.world.clock, is_camera):
             watch.start()

@@ -15,10 +15,11 @@ from dockagent.core import events as ev
 from dockagent.core.model import Session, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.narrate import tell
-from dockagent.core.orders import Limits, Order, orders
+from dockagent.core.orders import Limits, Notarize, Order, orders
 from dockagent.core.paths import to_text
 from dockagent.core.session import advance
 from dockagent.errors import Refused
+from dockagent.ledger.keys_enroll import news
 from dockagent.ledger.log import Ledger
 from dockagent.steps import failure_of, task
 from dockagent.steps.detect import Sighting
@@ -82,7 +83,8 @@ class Dock:
         """Replay the ledger, so that what was known is known again, and record the start."""
         custody.replay(self._ledger.payloads(), self.state)
         after = "first start" if not self._ledger.size else "crash or power cut" if self.state.running else "clean stop"
-        self._record([ev.DockStarted(self._setting.version, self._setting.config_sha256, after)])
+        keys_news = news(self._world.keys.dock, self.state.keys_noted)
+        self._record([ev.DockStarted(self._setting.version, self._setting.config_sha256, after), *keys_news])
 
     def turn(self, crew: Crew, timeout_s: float) -> None:
         """Hear what happened (waiting up to ``timeout_s``), record it, and give the orders that follow."""
@@ -236,4 +238,6 @@ class Dock:
     def _act(self, crew: Crew) -> None:
         for order in orders(self.state, self._world.clock.now().utc_ms, self._busy, self._limits):
             self._busy.add(order)
+            if isinstance(order, Notarize):
+                self._ledger.checkpoint()  # what goes round is what the ledger is now, and is durable before it goes
             crew.start(order, task(order, self.state, self._world))

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def complaint(path: Path) -> str:
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert load(written(tmp_path, "")) == Config()
+
+
+def test_a_dock_without_a_name_is_called_after_its_machine() -> None:
+    machine = config.dock_id(Config())
+    assert machine == config.dock_id(Config(dock=config.Dock("dock")))
+    kept = [letter for letter in platform.node() if letter.isascii() and letter.isalnum()]
+    assert [letter for letter in machine if letter.isalnum()] == (kept[:64] or list("dock"))
+    assert config.dock_id(Config(dock=config.Dock("dock-7"))) == "dock-7"
 
 
 def test_what_is_said_counts(tmp_path: Path) -> None:

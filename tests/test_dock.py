@@ -34,8 +34,8 @@ def test_one_camera_goes_through_from_end_to_end(bench: Bench) -> None:
     bench.see("appeared")
     bench.run()
     assert bench.kinds()[:-2] == [
-        "dock.start", "camera.attach", "camera.identify", "camera.inventory", "acquire", "verify", "derive", "admit",
-        "receipt",
+        "dock.start", "keys.certify", "camera.attach", "camera.identify", "camera.inventory", "acquire", "verify",
+        "measure", "derive", "admit", "receipt",
     ]  # fmt: skip
     assert set(bench.kinds()[-2:]) == {"dispose", "camera.release"}
     (session,) = bench.dock.state.sessions.values()
@@ -177,7 +177,7 @@ def test_a_camera_that_is_gone_before_anybody_looked_leaves_no_trace(bench: Benc
     bench.see("appeared")
     bench.see("gone")
     bench.turn()
-    assert bench.kinds() == ["dock.start"]
+    assert bench.kinds() == ["dock.start", "keys.certify"]
     assert bench.hands.given == []
 
 
@@ -238,7 +238,7 @@ def test_a_change_while_the_card_is_looked_at_is_not_forgotten(bench: Bench) -> 
 def test_a_change_of_an_empty_bay_means_nothing(bench: Bench) -> None:
     bench.see("changed")
     bench.run(5)
-    assert bench.kinds() == ["dock.start"]
+    assert bench.kinds() == ["dock.start", "keys.certify"]
 
 
 # ---- what must not stop it ------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_an_event_that_cannot_follow_is_logged_and_not_recorded(bench: Bench, ca
     with caplog.at_level(logging.WARNING):
         bench.dock.post(Done(order, (late, ev.CameraDetached("long/gone", True, 0))))
         bench.turn()
-    assert bench.kinds() == ["dock.start"]
+    assert bench.kinds() == ["dock.start", "keys.certify"]
     assert caplog.text.count("not recorded") == 2
     bench.see("appeared")
     bench.run()

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from dockagent import __version__
-from dockagent.cli import clips, doctor, ingest, keys, profile, run, show, status, verify
+from dockagent.cli import clips, doctor, ingest, keys, profile, run, show, status, verify, witness
 from dockagent.errors import DockError, Missing
 
-COMMANDS = (run, ingest, status, clips, show, verify, doctor, keys, profile)
+COMMANDS = (run, ingest, status, clips, show, verify, doctor, keys, profile, witness)
 
 
 def parser() -> argparse.ArgumentParser:

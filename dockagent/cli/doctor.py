@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
             url,
             lambda: daemon.configured_store(chosen, home, args.store, clock, remember=False),
             lambda: daemon.camera_roots(chosen),
+            lambda: daemon.stamp_roots(chosen),
         )
     )
     if args.json:

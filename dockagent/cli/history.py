@@ -1,7 +1,6 @@
 """What a dock's ledger says, for commands that only look: they read beside a running daemon and change nothing."""
 
 import argparse
-import fcntl
 from collections.abc import Iterator
 
 from dockagent import config
@@ -9,7 +8,9 @@ from dockagent.core import custody
 from dockagent.core.model import State
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing
-from dockagent.ledger.keys import read_public
+from dockagent.ledger.keys import read_sets
+from dockagent.ledger.keys_lineage import Lineage
+from dockagent.ledger.lock import is_held
 from dockagent.ledger.log import Ledger
 
 
@@ -18,7 +19,7 @@ def payloads(args: argparse.Namespace) -> Iterator[bytes]:
     home = config.home(args)
     if not (home / "ledger").is_dir():
         raise Missing(f"there is no dock at {home}", "give its --home, or start one with `dockagent run`")
-    return Ledger.read(RealDisk(home / "ledger"), read_public(RealDisk(home / "keys")).record_key)
+    return Ledger.read(RealDisk(home / "ledger"), Lineage(read_sets(RealDisk(home / "keys"))))
 
 
 def state(args: argparse.Namespace) -> State:
@@ -30,12 +31,4 @@ def state(args: argparse.Namespace) -> State:
 
 def in_use(args: argparse.Namespace) -> bool:
     """Whether an agent has that dock's ledger open now. A ledger whose last start has no stop after it cannot tell."""
-    lock = config.home(args) / "ledger" / "lock"
-    if not lock.is_file():
-        return False
-    try:
-        with lock.open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
+    return is_held(config.home(args) / "ledger" / "lock")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{args.clip} is too short to tell clips apart", f"give at least {SHORTEST} digits")
     clip, timeline = _find(args)
     row = summary.clip_row(clip)
+    row["samples"] = msgspec.to_builtins(clip.measure)
     row["preview"] = [thing.name for thing in clip.preview]
     row["findings"] = [summary.finding_row(one) for one in clip.findings]
     row["receipt"] = msgspec.to_builtins(clip.receipt)
@@ -56,6 +58,17 @@ def _find(args: argparse.Namespace) -> tuple[Clip, list[dict[str, Any]]]:
     return found[0], told
 
 
+def _samples(found: dict[str, Any] | None) -> Iterator[str]:
+    """A line for each track: what it is, and its tree or why it has none."""
+    if not found or not found["tracks"]:
+        yield found["why"] if found else "byte tree only: nobody looked for samples in it"
+        return
+    for one in found["tracks"]:
+        left_out = f", {one['left_out']} hidden by its edit list" if one["left_out"] else ""
+        tree = f"{one['samples']} samples{left_out}, root {one['root']}" if one["root"] else f"no tree: {one['why']}"
+        yield f"track {one['track']} {one['handler']} {one['codec']} {one['time_base']}: {tree}"
+
+
 def _text(row: dict[str, Any]) -> str:
     lines = [
         f"{key + ':':<12} {row[key]}" for key in ("clip_id", "camera", "path", "state", "bytes", "sha256", "stored")
@@ -63,6 +76,7 @@ def _text(row: dict[str, Any]) -> str:
     lines += [f"{'reason:':<12} {row['reason']}"] if row["reason"] else []
     lines += ["Verdicts"]
     lines += [f"  {name:<10} {says:<9} {row['reasons'].get(name, '')}" for name, says in row["verdicts"].items()]
+    lines += ["Samples", *(f"  {line}" for line in _samples(row["samples"]))]
     lines += [f"Previews: {', '.join(row['preview']) or 'none'}", *(f"  {one['text']}" for one in row["findings"])]
     lines += ["Custody", *(f"  {one['utc']}  #{one['record']:<6} {one['what']}" for one in row["timeline"])]
     return "\n".join(lines)

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from dockagent.cli import history
+from dockagent.clock import SystemClock
 from dockagent.core import summary
 from dockagent.core.model import State
 
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     state = history.state(args)
     state.running = state.running and history.in_use(args)
     rows = _rows(state)
-    print(json.dumps(rows, indent=2) if args.json else _text(rows))
+    print(json.dumps(rows, indent=2) if args.json else _text(rows, SystemClock().now().utc_ms))
     return 1 if rows["held_up"] else 3 if rows["quarantined"] else 0
 
 
@@ -44,10 +45,11 @@ def _rows(state: State) -> dict[str, Any]:
         "quarantined": quarantined,
         "store": state.uplink.trouble.reason or "no trouble seen",
         "spool": state.spool.reason or "no trouble seen",
+        "history": summary.history_row(state.history),
     }
 
 
-def _text(rows: dict[str, Any]) -> str:
+def _text(rows: dict[str, Any], now_ms: int) -> str:
     lines = [f"Dock: {'running' if rows['running'] else 'not running'}"]
     for row in rows["bays"]:
         camera = row["camera"].get("id", "unknown camera")
@@ -63,4 +65,5 @@ def _text(rows: dict[str, Any]) -> str:
         lines.append(f"  … and {len(rows['waiting']) - LINES} more (see `dockagent clips --state spooled`)")
     lines += [f"  QUARANTINED {row['path']}: {row['reason']}" for row in rows["quarantined"]]
     lines += [f"Store: {rows['store']}", f"Spool: {rows['spool']}"]
+    lines.append(f"History: {summary.history_words(rows['history'], now_ms)}")
     return "\n".join(lines)

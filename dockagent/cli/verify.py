@@ -5,8 +5,18 @@ import json
 import sys
 from pathlib import Path
 
+from dockagent.errors import Missing
 from dockagent.evidence import report
-from dockagent.evidence.verify import read_trust, verify, verify_together
+from dockagent.evidence.report import Report, Verdict
+from dockagent.evidence.verify import (
+    found_elsewhere,
+    keys_beside,
+    read_trust,
+    stored_clips,
+    strangers,
+    verify,
+    verify_together,
+)
 
 HELP = "check a ledger, a stored clip, or a whole store, offline"
 DESCRIPTION = """Check a ledger folder, a dock's home, a stored clip's folder, or any folder above such.
@@ -24,14 +34,31 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
     parser.add_argument(
         "--trust", metavar="FILE", type=Path, help="whom to believe (from `dockagent keys show --json`)"
     )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint that you kept: the ledger must contain it (its time stamp beside it as FILE.tsr)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Check every path; the exit code is that of the gravest answer."""
     trust = read_trust(args.trust) if args.trust else None
-    reports = [one for path in args.paths for one in verify(path, trust)]
-    reports += verify_together(args.paths)
+    clips = stored_clips(args.paths)
+    also, keys = found_elsewhere(args.paths, args.checkpoint), keys_beside(args.paths)
+    reports: list[Report] = []
+    for path in args.paths:
+        try:
+            reports += verify(path, trust, also, keys)
+        except Missing as err:
+            if len(args.paths) == 1:
+                raise
+            reports.append(Report("folder", str(path), {"intact": Verdict("unknown", err.what)}))
+    reports += verify_together(args.paths, clips) + strangers(args.paths, args.checkpoint)
     if args.json:
         print(json.dumps(report.as_json(reports), ensure_ascii=True, indent=2))
     else:

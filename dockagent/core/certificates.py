@@ -1,4 +1,4 @@
-"""A camera's certificates, checked by a policy for devices (IEEE 802.1AR), not by the one for web servers.
+"""A camera's or dock's certificates, checked by a policy for devices (IEEE 802.1AR), not by the one for web servers.
 
 A device certificate names a unit by its serial number, has no DNS name and no extended key usage, and may be good until
 the end of 9999. The rules of a web browser refuse it, so ours are these, in this order:
@@ -15,12 +15,14 @@ Step 5 is done by ``cryptography.x509.verification`` with extension policies of 
 Revocation is not asked for: a dock may be offline, and an 802.1AR device has no responder.
 """
 
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
 
@@ -31,6 +33,8 @@ MAX_CHAIN_BYTES = 64 << 10
 MAX_CERTIFICATES = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+# A stranger's certificate with a country of six letters is judged like any other; nobody at a terminal needs to hear.
+warnings.filterwarnings("ignore", "Attribute's length must be", UserWarning)
 
 
 def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
@@ -41,49 +45,61 @@ def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         chain = tuple(x509.load_pem_x509_certificates(pem))
         for one in chain:  # the library parses these only when asked for
             _ = one.subject, one.issuer, one.extensions
-    except (ValueError, UnsupportedAlgorithm, *_UNREADABLE) as err:
+    except (ValueError, TypeError, UnsupportedAlgorithm, *_UNREADABLE) as err:  # what the library makes of damage
         raise Refused(f"chain.pem holds no readable certificates: {_one_line(err)}") from err
     return chain
 
 
-def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
-    """Step 1. The key with which a camera signs. Raises Refused for any but ECDSA P-256."""
+def pem_of(certificate: x509.Certificate) -> str:
+    """The certificate in PEM."""
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether its basic constraints make it that of a CA."""
+    return any(isinstance(one.value, x509.BasicConstraints) and one.value.ca for one in certificate.extensions)
+
+
+def signing_key(leaf: x509.Certificate, whose: str = "camera") -> ec.EllipticCurvePublicKey:
+    """Step 1. The key with which a device signs. Raises Refused for any but ECDSA P-256."""
     try:
         key = leaf.public_key()
     except (ValueError, UnsupportedAlgorithm) as err:
-        raise Refused(f"the camera certificate's key cannot be read: {_one_line(err)}") from err
+        raise Refused(f"the {whose} certificate's key cannot be read: {_one_line(err)}") from err
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise Refused("the camera certificate's key is not ECDSA P-256")
+        raise Refused(f"the {whose} certificate's key is not ECDSA P-256")
     return key
 
 
-def device_serial(leaf: x509.Certificate) -> str:
+def device_serial(leaf: x509.Certificate, whose: str = "camera") -> str:
     """Step 3. The serialNumber in the leaf's subject. Raises Refused where there is none or more than one."""
     named = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(named) != 1 or not isinstance(named[0].value, str):
-        raise Refused("the camera certificate does not have exactly one serialNumber in its subject")
+        raise Refused(f"the {whose} certificate does not have exactly one serialNumber in its subject")
     return named[0].value
 
 
-def trust(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], at_ms: int) -> None:
-    """Steps 1 to 5 at the time ``at_ms`` (milliseconds since 1970). Raises Refused with the reason."""
+def trust(
+    chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], at_ms: int, whose: str = "camera"
+) -> None:
+    """Steps 1 to 5 at the time ``at_ms`` (milliseconds since 1970). Raises Refused with the reason; ``whose`` says in
+    it whose certificate this is."""
     moment = _EPOCH + timedelta(milliseconds=at_ms)
     leaf = chain[0]
-    signing_key(leaf)
-    _check_usage(leaf)
-    device_serial(leaf)
-    _check_validity(leaf, moment, "the camera certificate")
+    signing_key(leaf, whose)
+    _check_usage(leaf, whose)
+    device_serial(leaf, whose)
+    _check_validity(leaf, moment, f"the {whose} certificate")
     _check_path(chain, roots, moment)
 
 
-def _check_usage(leaf: x509.Certificate) -> None:
+def _check_usage(leaf: x509.Certificate, whose: str) -> None:
     """Step 2."""
-    for one in leaf.extensions:
-        if isinstance(one.value, x509.BasicConstraints) and one.value.ca:
-            raise Refused("the camera certificate is that of a CA")
+    if is_ca(leaf):
+        raise Refused(f"the {whose} certificate is that of a CA")
     usage = next((one.value for one in leaf.extensions if isinstance(one.value, x509.KeyUsage)), None)
     if usage is None or not usage.digital_signature or usage.key_cert_sign:
-        raise Refused("the camera certificate's key usage is not that of a signing device (digitalSignature)")
+        raise Refused(f"the {whose} certificate's key usage is not that of a signing device (digitalSignature)")
 
 
 def _check_validity(certificate: x509.Certificate, moment: datetime, who: str) -> None:
@@ -121,13 +137,13 @@ def _explain(
     pool = [*chain[1:], *roots]
     current = chain[0]
     for _ in range(len(pool)):
-        issuer_name = _shown(current.issuer)
+        issuer_name = shown(current.issuer)
         named = [one for one in pool if one.subject == current.issuer]
-        if not named:
-            return f"foreign root: {issuer_name} is none of the {len(roots)} roots that this dock trusts"
-        issuers = [one for one in named if _issued(one, current)]
+        if not named or (current in named and current not in roots):
+            return f"foreign root: {issuer_name} is none of the {len(roots)} trusted roots"
+        issuers = [one for one in named if issued(one, current)]
         if not issuers:
-            return f"{_shown(current.subject)} was not signed by the {issuer_name} that it names"
+            return f"{shown(current.subject)} was not signed by the {issuer_name} that it names"
         current = issuers[0]
         try:
             _check_validity(current, moment, f"the certificate of {issuer_name}")
@@ -139,7 +155,8 @@ def _explain(
     return f"the path to a trusted root breaks a rule of RFC 5280: {_one_line(words)}"
 
 
-def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether ``issuer`` signed ``certificate``, by name and by key. No more than that."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -147,7 +164,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     return True
 
 
-def _shown(name: x509.Name) -> str:
+def shown(name: x509.Name) -> str:
     """A name out of a certificate, short and safe to show."""
     return _one_line(name.rfc4514_string())[:120]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from dockagent.core import events as ev
 from dockagent.core import plan
+from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Finding
 from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State, Trouble
 from dockagent.errors import Refused
@@ -13,7 +14,8 @@ C = ClipPhase
 # From which phase each event takes a clip. Where it leads depends on the clip: see the functions below.
 CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
     ev.Verified: C.ACQUIRED,
-    ev.Previewed: C.VERIFIED,
+    ev.Measured: C.VERIFIED,
+    ev.Previewed: C.MEASURED,
     ev.Admitted: C.PREVIEWED,
     ev.Quarantined: C.PREVIEWED,
     ev.Transferred: C.ADMITTED,
@@ -30,13 +32,21 @@ def check(state: State, event: Any) -> None:
     if phase is None:
         return
     clip = state.clips.get(event.clip_id)
-    if clip is None or clip.phase is not phase:
+    if clip is None or not (clip.phase is phase or _unmeasured(clip, event)):
         found = clip.phase if clip else "unknown"
         raise Refused(f"event {type(event).__name__} cannot happen to clip {event.clip_id}, which is {found}")
+    if isinstance(event, ev.Measured) and event.sha256 != clip.sha256:
+        raise Refused(f"what was measured for clip {clip.id} are other bytes than those read from the camera")
     if isinstance(event, ev.Delivered) and (event.receipt.sha256, event.receipt.bytes) != (clip.sha256, clip.bytes):
         raise Refused(f"the store's receipt for clip {clip.id} names other bytes than those read from the camera")
     if isinstance(event, ev.Admitted | ev.Quarantined) and isinstance(event, ev.Quarantined) != bool(clip.quarantine):
         raise Refused(f"clip {clip.id} was judged one way and is admitted the other")
+
+
+def _unmeasured(clip: Clip, event: ev.Event) -> bool:
+    """Whether this is how a ledger goes on that was written before clips were measured."""
+    after = (ev.Previewed,) if wants_preview(clip) else (ev.Admitted, ev.Quarantined)
+    return clip.phase is C.VERIFIED and isinstance(event, after)
 
 
 def to_phase(state: State, clip: Clip, phase: ClipPhase) -> None:
@@ -51,10 +61,22 @@ def to_phase(state: State, clip: Clip, phase: ClipPhase) -> None:
 
 
 def verified(state: State, event: ev.Verified, at_ms: int) -> None:
-    """The verdicts are in; footage goes on to its preview, other files past it."""
+    """The verdicts are in; footage goes on to be measured and previewed, other files past that."""
     clip = state.clips[event.clip_id]
     clip.verdicts, clip.quarantine = event.verdicts, event.verdicts.quarantine_reason
-    to_phase(state, clip, C.VERIFIED if wants_preview(clip) else C.PREVIEWED)
+    to_phase(state, clip, C.VERIFIED if clip.bytes > 0 and clip.role in ("footage", "proxy") else C.PREVIEWED)
+
+
+def measured(state: State, event: ev.Measured, at_ms: int) -> None:
+    """Its sample trees are made, or it has none."""
+    _measured(state, state.clips[event.clip_id], event.measure)
+
+
+def _measured(state: State, clip: Clip, found: Measure) -> None:
+    clip.measure = found
+    if found.doubt:
+        clip.findings.append(Finding("samples", found.why, "warning"))
+    to_phase(state, clip, C.MEASURED if wants_preview(clip) else C.PREVIEWED)
 
 
 def wants_preview(clip: Clip) -> bool:
@@ -96,7 +118,10 @@ def delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
 def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
     """A step failed: it goes to the end of its queue, or on without a preview, or back to where it can be mended."""
     clip = state.clips[event.clip_id]
-    if event.step == "preview" and clip.phase is C.VERIFIED:
+    if event.step == "measure" and clip.phase is C.VERIFIED:
+        _measured(state, clip, Measure(why=f"byte tree only: {event.reason}", doubt=True))
+        return
+    if event.step == "preview" and clip.phase in (C.VERIFIED, C.MEASURED):
         clip.findings.append(Finding("preview", event.reason, "warning"))
         to_phase(state, clip, C.PREVIEWED)
         return

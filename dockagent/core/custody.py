@@ -20,7 +20,7 @@ from dockagent.errors import Refused
 
 SCHEMA = "urn:dockagent:record:1"
 POLICY = "keep/1"  # nothing is erased from a camera: permits do not exist yet
-_FAILURES = frozenset({"acquire.failed", "clip.failed", "session.failed"})
+_FAILURES = frozenset({"acquire.failed", "checkpoint.failed", "clip.failed", "session.failed"})
 
 
 @dataclass(frozen=True, slots=True)

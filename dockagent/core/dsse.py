@@ -5,7 +5,7 @@ Keys are handed in; nothing here knows where they live.
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -49,12 +49,17 @@ def key_id(key: ec.EllipticCurvePublicKey) -> str:
 
 def seal(payload_type: str, payload: bytes, keyid: str, sign: Callable[[bytes], bytes]) -> bytes:
     """The envelope's bytes (RFC 8785 JSON on one line). ``sign`` gets the PAE and returns the signature."""
-    signature = sign(pae(payload_type, payload))
+    return seal_by(payload_type, payload, [(keyid, sign)])
+
+
+def seal_by(payload_type: str, payload: bytes, signers: Sequence[tuple[str, Callable[[bytes], bytes]]]) -> bytes:
+    """Like :func:`seal`, signed by each of several (key id, signing function), in this order."""
+    signed = pae(payload_type, payload)
     return strict_json.canonical(
         {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": payload_type,
-            "signatures": [{"keyid": keyid, "sig": base64.b64encode(signature).decode()}],
+            "signatures": [{"keyid": keyid, "sig": base64.b64encode(sign(signed)).decode()} for keyid, sign in signers],
         }
     )
 

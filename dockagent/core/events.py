@@ -4,11 +4,14 @@ The ``type`` of a record is the tag of its event. Field names are part of the re
 Failures carry ``retry``: whether the same act may succeed later without anyone's help.
 """
 
+import hashlib
+
 import msgspec
 
+from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
-from dockagent.core.model import Camera, Receipt, Thing
+from dockagent.core.model import Camera, Cosigner, Receipt, Thing, TimeStamp
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
@@ -27,6 +30,36 @@ class DockStopped(Event, frozen=True, tag="dock.stop"):
     """The agent ended on purpose; a ledger whose last start has no stop after it saw a crash or a power cut."""
 
     reason: str
+
+
+class KeysCertified(Event, frozen=True, tag="keys.certify"):
+    """What the dock's identity says about the keys in force, and what its agency's CA says about the identity.
+    ``statement``: a DSSE envelope (core/key_statement), or empty for a dock from before there were any; ``chain_pem``:
+    the identity's certificates, leaf first, or empty."""
+
+    generation: int
+    statement: str
+    chain_pem: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) by which the dock knows that this was said already."""
+        return hashlib.sha256(f"{self.generation}\n{self.statement}\n{self.chain_pem}".encode()).hexdigest()
+
+
+class KeysRotated(Event, frozen=True, tag="keys.rotate"):
+    """The last record under the old keys: the statement (a DSSE envelope) about those that follow."""
+
+    statement: str
+
+
+class KeysTaken(Event, frozen=True, tag="keys.rotated"):
+    """The first record under new keys. ``statement_sha256``: of the statement in the record before; ``checkpoint``: the
+    signed note by the old log key that covers that record."""
+
+    generation: int
+    statement_sha256: str
+    checkpoint: str
 
 
 class CameraAttached(Event, frozen=True, tag="camera.attach"):
@@ -159,6 +192,14 @@ class PathVerified(Event, frozen=True, tag="verify.path"):
     verdicts: Verdicts
 
 
+class Measured(Event, frozen=True, tag="measure"):
+    """The sample trees of a clip, or why it has none. ``sha256``: of the master that was read for them."""
+
+    clip_id: str
+    sha256: str
+    measure: Measure
+
+
 class Previewed(Event, frozen=True, tag="derive"):
     """Working copies made from a master. None of them is evidence of anything but their own digest."""
 
@@ -247,9 +288,36 @@ class CameraDetached(Event, frozen=True, tag="camera.detach"):
     left: int  # items of the inventory that had not been pulled
 
 
+class Checkpointed(Event, frozen=True, tag="checkpoint"):
+    """A checkpoint over the first ``size`` records went round: who of those ``asked`` cosigned it, where ``quorum``
+    are needed, and which authority stamped it. ``published``: the store's key of it, or empty. ``retry``: something
+    besides a missing cosignature calls for another try."""
+
+    size: int
+    root: str
+    cosigners: tuple[Cosigner, ...]
+    asked: int
+    quorum: int
+    stamp: TimeStamp | None
+    published: str
+    findings: tuple[Finding, ...]
+    retry: bool = False
+
+
+class CheckpointFailed(Event, frozen=True, tag="checkpoint.failed"):
+    """No checkpoint could go round; ``step`` names who says so."""
+
+    step: str
+    reason: str
+    retry: bool
+
+
 AnyEvent = (
     DockStarted
     | DockStopped
+    | KeysCertified
+    | KeysRotated
+    | KeysTaken
     | CameraAttached
     | CameraIdentified
     | ModeAsked
@@ -262,6 +330,7 @@ AnyEvent = (
     | AcquireFailed
     | Verified
     | PathVerified
+    | Measured
     | Previewed
     | Admitted
     | Quarantined
@@ -272,4 +341,6 @@ AnyEvent = (
     | Released
     | CameraChanged
     | CameraDetached
+    | Checkpointed
+    | CheckpointFailed
 )

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
 
@@ -50,6 +51,25 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     etag: str
 
 
+class Cosigner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A witness that cosigned a checkpoint: its name, its key's hash (8 hex digits), and the time that it stated (ms
+    since 1970 UTC)."""
+
+    name: str
+    key_hash: str
+    time_ms: int
+
+
+class TimeStamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An RFC 3161 token over a checkpoint: from where, its serial number (hex), its time (ms since 1970 UTC), and
+    the SHA-256 (hex) of the token."""
+
+    url: str
+    serial: str
+    time_ms: int
+    token_sha256: str
+
+
 class SessionPhase(StrEnum):
     """Where a camera's stay in a bay stands. The table of moves is in ``core/session.py``."""
 
@@ -65,6 +85,7 @@ class ClipPhase(StrEnum):
 
     ACQUIRED = "acquired"
     VERIFIED = "verified"
+    MEASURED = "measured"
     PREVIEWED = "previewed"
     ADMITTED = "admitted"
     SHOWN = "shown"
@@ -171,6 +192,7 @@ class Clip:
     verdicts: Verdicts | None = None
     other_verdicts: dict[str, Verdicts] = field(default_factory=dict)  # under its other paths
     quarantine: str = ""
+    measure: Measure | None = None  # None: nobody looked for samples in it
     prefix: str = ""
     record_sha256: str = ""
     preview: tuple[Thing, ...] = ()
@@ -183,6 +205,29 @@ class Clip:
 class Uplink:
     """The way to the store. While it is in trouble nobody queues up at it."""
 
+    trouble: Trouble = field(default_factory=Trouble)
+
+
+@dataclass(slots=True)
+class History:
+    """What outsiders have vouched for. ``records``: how many the ledger has; ``newest_other``: index of the newest one
+    that is not about a checkpoint, or -1; ``settled``: the size of the newest checkpoint that needs no further try, and
+    when; ``witnessed`` and ``stamped``: the sizes that a quorum of witnesses and a time-stamping authority vouch for
+    (0: none), and when; ``cosigners`` of ``asked`` witnesses cosigned the newest one, where ``quorum`` are needed."""
+
+    records: int = 0
+    newest_other: int = -1
+    settled: int = 0
+    settled_ms: int = 0
+    tried_ms: int = 0
+    witnessed: int = 0
+    witnessed_ms: int = 0
+    stamped: int = 0
+    stamped_ms: int = 0
+    cosigners: int = 0
+    asked: int = 0
+    quorum: int = 0
+    findings: tuple[str, ...] = ()
     trouble: Trouble = field(default_factory=Trouble)
 
 
@@ -207,6 +252,8 @@ class State:
     readings: dict[str, Reading] = field(default_factory=dict)
     uplink: Uplink = field(default_factory=Uplink)
     spool: Trouble = field(default_factory=Trouble)
+    keys_noted: str = ""  # digest of the last statement and certificates about this dock's keys
+    history: History = field(default_factory=History)
 
     def session(self, session_id: str) -> Session | None:
         """The session with this id, if its camera is still in its bay."""

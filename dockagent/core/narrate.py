@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dockagent.core import events as ev
+from dockagent.core.clip_samples import Measure
 from dockagent.core.model import State
 
 
@@ -24,6 +25,15 @@ def size(count: int) -> str:
             break
         value, unit = value / 1024, larger
     return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def samples(found: Measure) -> str:
+    """The sample trees of a clip for a person."""
+    if found.why:
+        return found.why
+    trees = ", ".join(f"{one.samples} {one.handler}" for one in found.trees) or "none"
+    without = sum(not one.root for one in found.tracks)
+    return f"sample trees: {trees}" + (f"; {without} tracks without" if without else "")
 
 
 def _path(event: Any, state: State) -> str:
@@ -64,9 +74,20 @@ def _again(event: Any) -> str:
     return "; will try again" if event.retry else "; given up"
 
 
+def _checkpointed(event: ev.Checkpointed, state: State) -> str:
+    stamped = f", stamped by {event.stamp.url}" if event.stamp else ""
+    noticed = "".join(f"; {one.text}" for one in event.findings)
+    return f"{event.size} records cosigned by {len(event.cosigners)} of {event.asked} witnesses{stamped}{noticed}"
+
+
 _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.DockStarted: lambda event, state: f"dockagent {event.version} after {event.after}",
     ev.DockStopped: lambda event, state: event.reason,
+    ev.KeysCertified: lambda event, state: (
+        f"set {event.generation}, {'with' if event.chain_pem else 'without'} a certificate of its identity"
+    ),
+    ev.KeysRotated: lambda event, state: "the next record is signed by new keys",
+    ev.KeysTaken: lambda event, state: f"set {event.generation} of this dock's keys is in force",
     ev.CameraAttached: lambda event, state: f"a {event.kind} appeared at {event.address}",
     ev.CameraIdentified: lambda event, state: (
         f"camera {event.camera.id} ({event.camera.model or 'unknown model'}), profile {event.profile}, "
@@ -86,6 +107,7 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.AcquireFailed: lambda event, state: f"{event.path}: {event.reason}{_again(event)}",
     ev.Verified: _verified,
     ev.PathVerified: _verified,
+    ev.Measured: lambda event, state: f"{_path(event, state)}: {samples(event.measure)}",
     ev.Previewed: lambda event, state: (
         f"{_path(event, state)}: {', '.join(thing.name for thing in event.things) or 'nothing'}, "
         f"{len(event.findings)} findings"
@@ -103,4 +125,6 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.CameraDetached: lambda event, state: (
         "taken" if event.clean else f"taken before it was released, {event.left} files not pulled"
     ),
+    ev.Checkpointed: _checkpointed,
+    ev.CheckpointFailed: lambda event, state: f"{event.step}: {event.reason}{_again(event)}",
 }

@@ -1,4 +1,5 @@
 """C2SP signed notes and transparency-log checkpoints (c2sp.org/signed-note, c2sp.org/tlog-checkpoint), Ed25519 only.
+Witnesses' cosignatures, which are lines of the same notes, are in ``core/cosignature.py``.
 
 A note is text that a person can read, a blank line, and one line for each signature. A checkpoint is a note of three
 lines: whose log, how many leaves, which root. Signatures by keys that we do not know are kept and left alone: they are
@@ -29,19 +30,21 @@ _KEY_HASH = re.compile(r"[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key that signs notes. ``name``: no spaces, no ``+``; ``public``: 32 raw bytes of Ed25519."""
+    """A public key that signs notes. ``name``: no spaces, no ``+``; ``public``: 32 raw bytes of Ed25519; ``kind``: the
+    signature type byte, which keeps what a key signs as a log apart from what it signs as a witness."""
 
     name: str
     public: bytes
+    kind: bytes = ED25519
 
     @property
     def key_hash(self) -> bytes:
         """Four bytes that tell one key of a name from another."""
-        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.kind + self.public).digest()[:4]
 
     def text(self) -> str:
         """The ``vkey`` form: name, hex key hash, base64 of type byte and key, joined by ``+``."""
-        return f"{self.name}+{self.key_hash.hex()}+{_encode(ED25519 + self.public)}"
+        return f"{self.name}+{self.key_hash.hex()}+{_encode(self.kind + self.public)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,17 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
 
 
-def parse_vkey(text: str) -> VerifierKey:
-    """Read a ``vkey``. Raises Refused for a bad name, another key type, or a key hash that is not this key's."""
+def parse_vkey(text: str, kind: bytes = ED25519) -> VerifierKey:
+    """Read a ``vkey`` of the signature type ``kind``. Raises Refused for a bad name, another type, or a key hash that
+    is not this key's."""
     name, _, rest = text.partition("+")
     stated, _, encoded = rest.partition("+")
     if not _is_name(name) or not _KEY_HASH.fullmatch(stated):
         raise Refused(f"not a verifier key: {text[:120]!r}; it reads name+8 hex digits+base64")
     raw = _decode(encoded, "verifier key")
-    if raw[:1] != ED25519 or len(raw) != 33:
-        raise Refused(f"verifier key of {name!r} is not an Ed25519 key")
-    key = VerifierKey(name, raw[1:])
+    if raw[:1] != kind or len(raw) != 33:
+        raise Refused(f"verifier key of {name!r} is not an Ed25519 key of type 0x{kind.hex()}")
+    key = VerifierKey(name, raw[1:], kind)
     if key.key_hash.hex() != stated:
         raise Refused(f"verifier key of {name!r} states the key hash {stated}, but it is {key.key_hash.hex()}")
     return key
@@ -93,8 +97,22 @@ def seal(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> str:
     """The signed note. ``sign`` gets the text's bytes and returns the 64-byte Ed25519 signature."""
     if not text.endswith("\n") or _has_control(text):
         raise Refused("cannot sign as a note: the text must end with a newline and have no control characters")
-    signature = sign(text.encode())
-    return f"{text}\n{_DASH}{key.name} {_encode(key.key_hash + signature)}\n"
+    return f"{text}\n{signature_line(NoteSignature(key.name, key.key_hash, sign(text.encode())))}"
+
+
+def signature_line(one: NoteSignature) -> str:
+    """The line of a note that holds this signature, with its newline."""
+    return f"{_DASH}{one.name} {_encode(one.key_hash + one.signature)}\n"
+
+
+def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:
+    """Signature lines, each with its newline, and nothing else. Raises Refused for anything else."""
+    if not lines.endswith("\n") or _has_control(lines):
+        raise Refused("not a signed note: its signature lines do not end with a newline, or have control characters")
+    found = lines[:-1].split("\n")
+    if len(found) > _MAX_SIGNATURES:
+        raise Refused(f"not a signed note: more than {_MAX_SIGNATURES}")
+    return tuple(_signature(line) for line in found)
 
 
 def parse(data: bytes) -> Note:
@@ -110,10 +128,7 @@ def parse(data: bytes) -> Note:
     text, blank, lines = whole.rpartition("\n\n")
     if not blank or not text or not lines.endswith("\n"):
         raise Refused("not a signed note: no blank line followed by whole signature lines")
-    signatures = lines[:-1].split("\n")
-    if len(signatures) > _MAX_SIGNATURES:
-        raise Refused(f"not a signed note: more than {_MAX_SIGNATURES} signatures")
-    return Note(text + "\n", tuple(_signature(line) for line in signatures))
+    return Note(text + "\n", parse_signature_lines(lines))
 
 
 def check(note: Note, key: VerifierKey) -> None:
@@ -129,12 +144,15 @@ def check(note: Note, key: VerifierKey) -> None:
             raise Refused(f"the note's signature by {key.name!r} is not valid") from err
 
 
-def parse_checkpoint(note: Note) -> Checkpoint:
+def parse_checkpoint(note: Note, *, extended: bool = False) -> Checkpoint:
     """The tree head that a note states. Raises Refused where it is not exactly origin, size and root: a further line
-    would be signed but read by nobody here."""
+    would be signed but read by nobody here. ``extended``: take other logs' further lines, which a witness makes no
+    statement about (c2sp.org/tlog-cosignature)."""
     lines = note.text.split("\n")
-    if len(lines) != 4 or lines[3] or not lines[0]:
+    if not extended and (len(lines) != 4 or lines[3] or not lines[0]):
         raise Refused("not a checkpoint: it must be three lines: origin, size, root")
+    if len(lines) < 4 or not all(lines[:-1]):
+        raise Refused("not a checkpoint: it must begin with three lines: origin, size, root, and have no empty one")
     origin, size, encoded = lines[:3]
     if not _NUMBER.fullmatch(size):
         raise Refused(f"not a checkpoint: {size[:40]!r} is not a number of leaves")

@@ -6,6 +6,7 @@ Every order may be carried out twice. An order names what it is about, never how
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from dockagent.core import history
 from dockagent.core.model import RELISTS, ClipPhase, Session, SessionPhase, State
 
 
@@ -75,6 +76,10 @@ class VerifyPath(ClipOrder):
     manifest: str
 
 
+class Measure(ClipOrder):
+    """Make the trees over a clip's samples."""
+
+
 class MakePreview(ClipOrder):
     """Make the working copies that people look at."""
 
@@ -95,14 +100,22 @@ class Dispose(ClipOrder):
     """Free the spool of a clip that the store has proved to hold."""
 
 
+class Notarize(Order):
+    """Have outsiders vouch for the ledger as it is now. Its lane is its own: nobody waits for a witness."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``pulls``: cameras read at the same time; ``previews``, ``uplinks``: workers of those lanes."""
+    """``pulls``: cameras read at the same time; ``previews``, ``uplinks``: workers of those lanes. ``notary_every_ms``
+    and ``notary_records``: how long ago, or how many records ago, the ledger was last vouched for when it is to be
+    again; 0 ms: nobody is asked."""
 
     pulls: int = 4
     previews: int = 1
     uplinks: int = 1
     desks: int = 1
+    notary_every_ms: int = 0
+    notary_records: int = 1000
 
 
 # For each phase of a clip: the kind of order that moves it on, and the lane for it, best first within a lane.
@@ -110,10 +123,14 @@ _CLIP_WORK: tuple[tuple[ClipPhase, type[ClipOrder], str], ...] = (
     (ClipPhase.DELIVERED, Dispose, "desk"),
     (ClipPhase.ACQUIRED, Verify, "desk"),
     (ClipPhase.PREVIEWED, Admit, "desk"),
-    (ClipPhase.VERIFIED, MakePreview, "preview"),
+    (ClipPhase.MEASURED, MakePreview, "preview"),
+    (ClipPhase.VERIFIED, Measure, "preview"),
     (ClipPhase.ADMITTED, SendPreview, "uplink"),
     (ClipPhase.SHOWN, SendMaster, "uplink"),
 )
+
+
+NOTARY = "notary:0"
 
 
 def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -> list[Order]:
@@ -128,6 +145,9 @@ def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -
         if order is not None:
             found.append(order)
     found.extend(_clip_orders(state, now_ms, busy, limits))
+    asks = limits.notary_every_ms > 0 and NOTARY not in lanes
+    if asks and history.due(state.history, now_ms, limits.notary_every_ms, limits.notary_records):
+        found.append(Notarize(NOTARY))
     return found
 
 

@@ -8,7 +8,7 @@ other table, of clips, is in ``clip_table.py``.
 from collections.abc import Callable
 from typing import Any
 
-from dockagent.core import clip_table, plan
+from dockagent.core import clip_table, history, plan
 from dockagent.core import events as ev
 from dockagent.core.clip_table import try_again
 from dockagent.core.inventory import Finding
@@ -43,6 +43,7 @@ def advance(state: State, event: ev.Event, at_ms: int) -> None:
     _check_session_table(state, event)
     clip_table.check(state, event)
     _EFFECTS[type(event)](state, event, at_ms)
+    history.count(state, event)
 
 
 def _check_session_table(state: State, event: Any) -> None:
@@ -72,6 +73,7 @@ def _dock_started(state: State, event: ev.DockStarted, at_ms: int) -> None:
     state.sessions.clear()
     state.uplink.trouble = Trouble()
     state.spool = Trouble()
+    history.started(state)
     for queue in state.queues.values():
         for clip_id in queue:
             state.clips[clip_id].trouble = Trouble()
@@ -79,6 +81,14 @@ def _dock_started(state: State, event: ev.DockStarted, at_ms: int) -> None:
 
 def _dock_stopped(state: State, event: ev.DockStopped, at_ms: int) -> None:
     state.running = False
+
+
+def _keys_certified(state: State, event: ev.KeysCertified, at_ms: int) -> None:
+    state.keys_noted = event.digest
+
+
+def _keys_changed(state: State, event: ev.KeysRotated | ev.KeysTaken, at_ms: int) -> None:
+    state.keys_noted = ""  # and the new ones are told in full at the next start
 
 
 def _attached(state: State, event: ev.CameraAttached, at_ms: int) -> None:
@@ -282,6 +292,9 @@ def _camera_id(session: Session) -> str:
 _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.DockStarted: _dock_started,
     ev.DockStopped: _dock_stopped,
+    ev.KeysCertified: _keys_certified,
+    ev.KeysRotated: _keys_changed,
+    ev.KeysTaken: _keys_changed,
     ev.CameraAttached: _attached,
     ev.CameraIdentified: _identified,
     ev.ModeAsked: _mode_asked,
@@ -294,6 +307,7 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.AcquireFailed: _acquire_failed,
     ev.Verified: clip_table.verified,
     ev.PathVerified: clip_table.path_verified,
+    ev.Measured: clip_table.measured,
     ev.Previewed: clip_table.previewed,
     ev.Admitted: clip_table.admitted,
     ev.Quarantined: clip_table.admitted,
@@ -304,4 +318,6 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.Released: _released,
     ev.CameraChanged: _changed,
     ev.CameraDetached: _detached,
+    ev.Checkpointed: history.checkpointed,
+    ev.CheckpointFailed: history.checkpoint_failed,
 }

@@ -6,8 +6,8 @@ import msgspec
 
 from dockagent.core.inventory import Finding
 from dockagent.core.manifest import Verdicts
-from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State
-from dockagent.core.moment import rfc3339
+from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, History, Item, Session, SessionPhase, State
+from dockagent.core.moment import parse_rfc3339, rfc3339
 
 VERDICTS = ("intact", "signature", "signer", "time", "complete")
 
@@ -30,7 +30,8 @@ def clip_reason(clip: Clip) -> str:
 
 _WAITS = {
     ClipPhase.ACQUIRED: "to be verified",
-    ClipPhase.VERIFIED: "for its preview",
+    ClipPhase.VERIFIED: "to be measured",
+    ClipPhase.MEASURED: "for its preview",
     ClipPhase.PREVIEWED: "for its record",
     ClipPhase.ADMITTED: "for its preview to be delivered",
     ClipPhase.SHOWN: "to be delivered",
@@ -101,6 +102,48 @@ def _row_under(clip: Clip, item: Item) -> dict[str, Any]:
 def item_verdicts(clip: Clip, item: Item) -> Verdicts | None:
     """What was judged about the file at this item's path."""
     return clip.verdicts if item.entry.path == clip.path else clip.other_verdicts.get(item.entry.path)
+
+
+def history_row(history: History) -> dict[str, Any]:
+    """What outsiders vouch for, for a program. ``witnessed`` and ``stamped`` count records, 0 for none."""
+    return {
+        "records": history.records,
+        "witnessed": history.witnessed,
+        "witnessed_at": rfc3339(history.witnessed_ms) if history.witnessed else "",
+        "cosigners": history.cosigners,
+        "asked": history.asked,
+        "quorum": history.quorum,
+        "stamped": history.stamped,
+        "stamped_at": rfc3339(history.stamped_ms) if history.stamped else "",
+        "reason": history.trouble.reason,
+        "findings": list(history.findings),
+    }
+
+
+def history_words(row: dict[str, Any], now_ms: int) -> str:
+    """The same in a line for a person."""
+    words = []
+    if row["witnessed"] and row["asked"]:
+        ago = minutes_ago(parse_rfc3339(row["witnessed_at"]), now_ms)
+        words.append(f"witnessed up to record {row['witnessed'] - 1}, {ago}")
+    if row["asked"]:
+        words.append(f"{row['cosigners']} of {row['asked']} witnesses signed last, {row['quorum']} are needed")
+    if row["stamped"]:
+        ago = minutes_ago(parse_rfc3339(row["stamped_at"]), now_ms)
+        words.append(f"time-stamped up to record {row['stamped'] - 1}, {ago}")
+    if row["findings"]:
+        words.append("; ".join(row["findings"]))
+    return "; ".join(words) or f"{row['records']} records; no outsider vouches for them"
+
+
+def minutes_ago(then_ms: int, now_ms: int) -> str:
+    """A stretch of time in the unit that fits."""
+    minutes = max(0, now_ms - then_ms) // 60_000
+    for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes >= size:
+            count = minutes // size
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
 
 
 def finding_row(finding: Finding) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from cryptography import x509
 from dockagent.clock import SystemClock
 from dockagent.config import Config
 from dockagent.core.moment import Instant
-from dockagent.doctor import of_furniture, of_home, of_machine, of_setting
+from dockagent.doctor import of_furniture, of_home, of_keys, of_machine, of_setting, of_witnesses
 from dockagent.doctor.check import Check
 from dockagent.doctor.machine import Machine
 from dockagent.stores import Store
@@ -22,11 +22,12 @@ def examine(
     store_url: str,
     open_store: Callable[[], Store],
     camera_roots: Callable[[], Sequence[x509.Certificate]],
+    stamp_roots: Callable[[], Sequence[x509.Certificate]],
 ) -> Iterator[Check]:
     """Every check, each made when it is asked for, so that a slow store does not hold back what is known before.
 
-    ``store_url``: the store in force; ``open_store`` and ``camera_roots`` open what the configuration names as the
-    daemon would. They raise DockError where the daemon would not start.
+    ``store_url``: the store in force; ``open_store``, ``camera_roots`` and ``stamp_roots`` open what the configuration
+    names as the daemon would. They raise DockError where the daemon would not start.
     """
     watched = config.bays.udev
     yield of_machine.python(machine)
@@ -35,6 +36,7 @@ def examine(
     yield of_home.room(home, config.limits.spool_reserve_mib)
     yield of_home.disk(home)
     yield of_home.keys(home)
+    yield of_keys.certificate(home, now)
     yield of_home.ledger(home)
     yield of_setting.profiles(config)
     yield of_setting.camera_roots(camera_roots, now)
@@ -48,4 +50,6 @@ def examine(
     yield of_machine.inotify(machine, folder=config.bays.folder)
     yield from of_furniture.cradles(config.furniture, SystemClock())
     yield from of_furniture.rfid(config.furniture, SystemClock())
+    yield from of_witnesses.witnesses(config.witnesses, config.timestamps, stamp_roots, home, now)
+    yield from of_witnesses.witness(config.witness, home)
     yield of_setting.store(store_url, open_store)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from dockagent.doctor.check import Check, failure, ok, warning
 from dockagent.durable import RealDisk
-from dockagent.errors import DockError
+from dockagent.errors import DockError, Missing
 from dockagent.evidence.verify import verify
-from dockagent.ledger.keys import PUBLIC, Keys, read_public
+from dockagent.ledger.keys import PUBLIC, Keys, read_sets
+from dockagent.ledger.keys_new import refuse_lost_public_side
 from dockagent.ledger.log import ENTRIES
 from dockagent.ledger.trust import Trust
 from dockagent.transports.mountinfo import mount_of
@@ -18,6 +19,7 @@ COMFORT = 8  # so many times the reserve should be free: about one camera's card
 _VOLATILE = {"tmpfs", "ramfs"}
 _REMOTE = {"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "fuse.sshfs", "fuse.glusterfs", "glusterfs", "afs"}
 _TOO_SIMPLE = {"vfat", "exfat", "ntfs", "ntfs3", "msdos", "fuseblk"}  # no rights, no hard links
+_OTHERS_WRITE = 0o022  # whoever can write a folder can put another key into the place of ours
 _PROVED = ("intact", "signature", "signer")
 
 
@@ -76,18 +78,27 @@ def keys(home: Path) -> Check:
     """The dock's identity, and that nobody else can read it."""
     folder = home / "keys"
     try:
+        if folder.exists() and (mode := folder.stat().st_mode & 0o777) & _OTHERS_WRITE:
+            return failure("keys", f"others can change the keys folder {folder} (mode {mode:04o})", _keep_out(folder))
         if not (folder / PUBLIC).exists():
+            refuse_lost_public_side(home)
             return warning(
                 "keys",
                 "this dock has no keys yet; the first start makes them",
                 "or run `dockagent keys init --dock ID`",
             )
         found = Keys.load(RealDisk(folder))
+    except Missing as err:
+        if "CREDENTIALS_DIRECTORY" not in os.environ and any(folder.glob("identity*.credential")):
+            return warning("keys", f"not checked: {err.what}", "the agent's own start checks it: `systemctl status`")
+        return failure("keys", err.what, err.hint)
     except DockError as err:
         return failure("keys", err.what, err.hint)
     except OSError as err:
         return failure("keys", f"{folder} cannot be read: {err.strerror}", "run this as the agent's user")
-    return ok("keys", f"dock {found.dock.id}, records signed by {found.key_id[:16]}…")
+    return ok(
+        "keys", f"dock {found.dock.id}, records signed by {found.key_id[:16]}…, identity in {found.identity.where}"
+    )
 
 
 def ledger(home: Path) -> Check:
@@ -97,7 +108,7 @@ def ledger(home: Path) -> Check:
             return warning(
                 "ledger", "there is no ledger yet; the first start makes it", "start the agent, or check --home"
             )
-        (report,) = verify(home, Trust((read_public(RealDisk(home / "keys")),)))
+        (report,) = verify(home, Trust(read_sets(RealDisk(home / "keys"))))
     except DockError as err:
         return failure("ledger", err.what, err.hint)
     except OSError as err:
@@ -106,6 +117,10 @@ def ledger(home: Path) -> Check:
     if bad:
         return failure("ledger", bad[0], f"keep {home} as it is and run `dockagent verify {home}`")
     return ok("ledger", "; ".join(report.facts))
+
+
+def _keep_out(folder: Path) -> str:
+    return f"run `chmod go-w {folder}`, and look whether the keys are still yours: `dockagent keys show`"
 
 
 def _there(path: Path) -> Path:

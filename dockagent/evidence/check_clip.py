@@ -1,8 +1,8 @@
 """Check a stored clip: every object against the dock's signed clip record. Pure over bytes, readers and keys.
 
 A clip record is an in-toto Statement v1 in a DSSE envelope, ``predicateType`` ``urn:dockagent:clip-record:1``. Its
-subjects name the objects of the clip's folder with their SHA-256; its predicate tells size and chunk root of the master
-and what the dock found about the camera's own signature when it took the clip in.
+subjects name the objects of the clip's folder with their SHA-256; its predicate tells size and chunk root of the
+master, the roots over its samples, and what the dock found about the camera's own signature when it took the clip in.
 """
 
 import hashlib
@@ -12,8 +12,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from dockagent.core import dsse, merkle, strict_json
+from dockagent.core.boxes import Source
+from dockagent.core.clip_samples import Measure
 from dockagent.errors import Refused
+from dockagent.evidence.check_samples import Samples, check_samples, said_samples
 from dockagent.evidence.keyring import NO_TIME, Keyring, judge
 from dockagent.evidence.report import ASPECTS, Report, Verdict
 from dockagent.ledger.entries import Readable
@@ -23,7 +28,7 @@ CHUNK = 1 << 20  # bytes of one leaf of the chunk tree
 _OTHER_DOCKS = re.compile(r"(record\.json|manifest\.dsse\.json|chain\.pem)\.[0-9a-f]{8}(\.[0-9a-f]{8})?")
 MASTER, RECORD_FILE, RECEIPT_FILE, MANIFEST_FILE = "master", "record.json", "receipt.json", "manifest.dsse.json"
 
-Open = Callable[[], AbstractContextManager[Readable]]
+Open = Callable[[], AbstractContextManager[Source]]
 """Opens one object for reading from its start."""
 
 _WORDS = frozenset(("pass", "fail", "unknown", "unsigned"))
@@ -35,7 +40,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 class ClipRecord:
     """What a clip record says. ``subjects``: SHA-256 (hex) by object name. ``size``: bytes of the master.
     ``chunk_root``: RFC 6962 root (hex) over its 1 MiB chunks. ``verdicts``: the dock's words about the camera,
-    by aspect; empty where it did not get so far. ``quarantine``: why the dock keeps the clip apart, or empty."""
+    by aspect; empty where it did not get so far. ``quarantine``: why the dock keeps the clip apart, or empty.
+    ``samples``: its sample trees, None in records of docks that made none."""
 
     subjects: Mapping[str, str]
     size: int
@@ -44,6 +50,7 @@ class ClipRecord:
     clip_id: str
     verdicts: Mapping[str, str]
     quarantine: str
+    samples: Measure | None
 
 
 def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open], keyring: Keyring) -> Report:
@@ -60,12 +67,13 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
         said = _parse(envelope)
     except Refused as err:
         return _unreadable(path, signature, signer, f"the record does not tell: {err.what}")
-    # 3. Every object that it names, byte by byte; the master's size and chunks too.
+    # 3. Every object that it names, byte by byte; the master's size, chunks and samples too.
     missing = sorted(set(said.subjects) - set(objects))
     others = {name for name in objects if _OTHER_DOCKS.fullmatch(name)}
     stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE} - others)
+    samples = _check_samples(said, objects)
     verdicts = {
-        "intact": _intact(said, objects),
+        "intact": samples.weigh(_intact(said, objects)),
         "signature": signature,
         "signer": signer,
         "time": NO_TIME,
@@ -79,9 +87,20 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
         findings.append(f"the folder is called {name!r}, but the record is of clip {said.clip_id!r}")
     facts = [
         *_facts(said, objects),
+        *samples.facts,
         *(f"{one} is another dock's word on this clip, not checked" for one in sorted(others)),
     ]
     return Report("clip", path, verdicts, tuple(findings), tuple(facts))
+
+
+def _check_samples(said: ClipRecord, objects: Mapping[str, Open]) -> Samples:
+    if said.samples is None or not said.samples.trees or MASTER not in objects:
+        return said_samples(said.samples)
+    try:
+        with objects[MASTER]() as source:
+            return check_samples(said.samples, source)
+    except OSError as err:
+        return Samples(unread=f"the samples of the master cannot be read: {err.strerror or err}")
 
 
 def _unreadable(
@@ -181,7 +200,15 @@ def _parse(envelope: dsse.Envelope) -> ClipRecord:
         clip_id=_typed(predicate, "clip_id", str),
         verdicts=_words(verdicts) if verdicts is not None else {},
         quarantine=_typed(predicate, "quarantine", str) if "quarantine" in predicate else "",
+        samples=_samples(predicate["samples"]) if "samples" in predicate else None,
     )
+
+
+def _samples(raw: Any) -> Measure:
+    try:
+        return msgspec.convert(raw, Measure)
+    except msgspec.ValidationError as err:
+        raise Refused(f"what it says of samples cannot be: {err}") from err
 
 
 def _words(raw: Any) -> dict[str, str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from dockagent.core import dsse, merkle, note, strict_json
 from dockagent.errors import Refused
 from dockagent.evidence.keyring import NO_TIME, Keyring
+from dockagent.evidence.owners import Owners
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.keys import RECORD
-from dockagent.ledger.trust import DockIdentity
 
 _SHOWN = 3  # so many bad records are named; the others are counted
 
@@ -21,7 +21,6 @@ class _Tally:
     root: bytes | None = None  # at the checkpoint's size
     torn: int = 0  # bytes of an unfinished last line
     malformed: list[str] = field(default_factory=list)
-    unsigned: list[str] = field(default_factory=list)
 
 
 def check_ledger(path: str, lines: Iterable[bytes], checkpoint: bytes | None, keyring: Keyring) -> Report:
@@ -29,20 +28,22 @@ def check_ledger(path: str, lines: Iterable[bytes], checkpoint: bytes | None, ke
 
     ``path`` is only for the report. One pass, nothing kept but the tree's edge.
     """
-    # 1. The checkpoint: who signed it decides whose ledger this is, and who may sign its records.
+    # 1. The checkpoint says whose ledger this is, which decides who may sign its records.
     signed, head, trouble = _open_checkpoint(checkpoint)
-    docks, signer = _owners(signed, head, keyring)
-    # 2. Every line: a whole envelope of a record in canonical form, signed by that dock.
-    tally = _read(lines, head, docks)
-    # 3. The root over the first so many lines is the checkpoint's.
+    owners = Owners(keyring, head.origin if head else None)
+    # 2. Every line: a whole envelope of a record in canonical form, signed by the dock's keys for its place.
+    tally = _read(lines, head, owners)
+    # 3. The checkpoint is signed by the keys for its size.
+    # 4. The root over the first so many lines is the checkpoint's.
     verdicts = {
         "intact": _intact(tally, head, trouble),
-        "signature": _signature(tally, signed, docks),
-        "signer": signer,
+        "signature": owners.signature(signed, head.size if head else tally.edge.size),
+        "signer": owners.owner(signed, head.size if head else tally.edge.size)[1],
         "time": NO_TIME,
         "complete": _complete(tally, head),
     }
-    findings = (f"{tally.torn} bytes of an unfinished record at the end",) if tally.torn else ()
+    torn = [f"{tally.torn} bytes of an unfinished record at the end"] if tally.torn else []
+    findings = (*torn, *owners.findings(tally.edge.size))
     facts = [f"{tally.edge.size} records, root {tally.edge.root().hex()}"]
     if head:
         facts.append(f"checkpoint of {head.origin} over {head.size} records")
@@ -59,31 +60,7 @@ def _open_checkpoint(data: bytes | None) -> tuple[note.Note | None, note.Checkpo
         return None, None, f"the checkpoint cannot be read: {err.what}"
 
 
-def _owners(
-    signed: note.Note | None, head: note.Checkpoint | None, keyring: Keyring
-) -> tuple[tuple[DockIdentity, ...], Verdict]:
-    """The docks that may sign this ledger's records (several entries for one that changed its keys), and what that
-    means for the signer. Without a checkpoint that anyone signed, nobody is proved to be the owner."""
-    for pool, signer in keyring.pools():
-        own = tuple(dock for dock in pool if head is None or dock.origin == head.origin)
-        if own and (signed is None or any(_signs(signed, dock) for dock in own)):
-            return own, Verdict(signer.word, f"{_names(own)}: {signer.why}") if signed else _UNPROVED
-    fallback = tuple(dock for pool, _ in keyring.pools() for dock in pool)
-    return fallback, keyring.stranger("no key that is here signed the checkpoint")
-
-
-_UNPROVED = Verdict("unknown", "there is no readable checkpoint that says whose ledger this is")
-
-
-def _signs(signed: note.Note, dock: DockIdentity) -> bool:
-    try:
-        note.check(signed, dock.log_key)
-    except Refused:
-        return False
-    return True
-
-
-def _read(lines: Iterable[bytes], head: note.Checkpoint | None, docks: tuple[DockIdentity, ...]) -> _Tally:
+def _read(lines: Iterable[bytes], head: note.Checkpoint | None, owners: Owners) -> _Tally:
     tally = _Tally()
     if head and head.size == 0:
         tally.root = merkle.EMPTY_ROOT
@@ -91,29 +68,31 @@ def _read(lines: Iterable[bytes], head: note.Checkpoint | None, docks: tuple[Doc
         if not line.endswith(b"\n"):
             tally.torn = len(line)
             break
-        _weigh(line[:-1], docks, tally)
+        _weigh(line[:-1], owners, tally)
         tally.edge = tally.edge.append(merkle.leaf_hash(line[:-1]))
         if head and tally.edge.size == head.size:
             tally.root = tally.edge.root()
     return tally
 
 
-def _weigh(entry: bytes, docks: tuple[DockIdentity, ...], tally: _Tally) -> None:
+def _weigh(entry: bytes, owners: Owners, tally: _Tally) -> None:
     index = tally.edge.size
     try:
         envelope = dsse.parse(entry)
         if envelope.payload_type != RECORD:
             raise Refused(f"it holds {envelope.payload_type[:80]!r}, not a custody record")
-        if strict_json.canonical(strict_json.parse(envelope.payload)) != envelope.payload:
+        record = strict_json.parse(envelope.payload)
+        if not isinstance(record, dict):
+            raise Refused("its payload is not a JSON object")
+        if strict_json.canonical(record) != envelope.payload:
             raise Refused("its payload is not in canonical form (RFC 8785)")
-        said = strict_json.parse(envelope.payload).get("index", index)
+        said = record.get("index", index)
         if said != index:
             raise Refused(f"it says that it is record {said}: some were taken out or put in")
     except Refused as err:
         tally.malformed.append(f"record {index}: {err.what}" if len(tally.malformed) < _SHOWN else "")
         return
-    if not any(dsse.signed_by(envelope, dock.record_key) for dock in docks):
-        tally.unsigned.append(f"record {index}" if len(tally.unsigned) < _SHOWN else "")
+    owners.weigh(index, envelope, record, tally.edge.root)
 
 
 def _intact(tally: _Tally, head: note.Checkpoint | None, trouble: str) -> Verdict:
@@ -132,19 +111,6 @@ def _intact(tally: _Tally, head: note.Checkpoint | None, trouble: str) -> Verdic
     return Verdict("pass", f"the first {head.size} records are those of the checkpoint")
 
 
-def _signature(tally: _Tally, signed: note.Note | None, docks: tuple[DockIdentity, ...]) -> Verdict:
-    if not docks:
-        return Verdict("unknown", "cannot be checked: no public key of this dock is here; give --trust FILE")
-    if signed and not any(_signs(signed, dock) for dock in docks):
-        return Verdict("fail", f"the checkpoint is not signed by {_names(docks)}")
-    if tally.unsigned:
-        return Verdict(
-            "fail", f"{len(tally.unsigned)} records are not signed by {_names(docks)}: {_some(tally.unsigned)}"
-        )
-    what = "every record and the checkpoint are" if signed else "every record is"
-    return Verdict("pass", f"{what} signed by {_names(docks)}")
-
-
 def _complete(tally: _Tally, head: note.Checkpoint | None) -> Verdict:
     if head is None:
         return Verdict("unknown", "without a checkpoint nobody knows how many records there were")
@@ -159,8 +125,3 @@ def _complete(tally: _Tally, head: note.Checkpoint | None) -> Verdict:
 def _some(found: list[str]) -> str:
     named = "; ".join(one for one in found if one)
     return f"{named}; …" if len(found) > _SHOWN else named
-
-
-def _names(docks: tuple[DockIdentity, ...]) -> str:
-    ids = list(dict.fromkeys(dock.id for dock in docks))
-    return " or ".join(f"dock {one}" for one in ids[:_SHOWN]) + (" or another" if len(ids) > _SHOWN else "")

@@ -1,45 +1,115 @@
-"""Is every clip that the ledger has a receipt for still in the store? Only where both are at hand can one tell."""
+"""What only a ledger and its store together can tell: is every clip that the ledger has a receipt for still in the
+store, and does the ledger know every clip in the store that says so?"""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dockagent.core import dsse, strict_json
 from dockagent.errors import Refused
 from dockagent.evidence.report import Report, Verdict
+from dockagent.ledger.entries import MAX_ENTRY
 
 SHOWN = 5
+_RECORD = "record.json"
 
 
-def check_receipts(ledger: str, lines: Iterable[bytes], stores: Sequence[Path]) -> Report | None:
-    """Compare the receipts in a ledger's ``lines`` with the folders ``stores``; None where it has none.
+@dataclass(frozen=True, slots=True)
+class StoredClip:
+    """A clip in a store, as its record has it. ``prefix``: its folder's key; ``ledger``: the origin of the ledger that
+    it says it is in; ``sha256``: of the record."""
+
+    prefix: str
+    ledger: str
+    sha256: str
+
+
+@dataclass(slots=True)
+class _Told:
+    """What the ledger says: receipts by key, and the digests of clip records by their folder."""
+
+    receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    admitted: dict[str, set[str]] = field(default_factory=dict)
+
+
+def clips_in(stores: Sequence[Path]) -> list[StoredClip]:
+    """The clips in the stores. To be read before the ledger is: a dock at work adds to the ledger first. A record that
+    cannot be read is left out; the clip's own check says so. Raises OSError."""
+    return [one for store in stores for top in ("clips", "quarantine") for one in _clips(store, top)]
+
+
+def check_receipts(
+    ledger: str, origin: str, lines: Iterable[bytes], stores: Sequence[Path], clips: Iterable[StoredClip]
+) -> Report | None:
+    """Compare a ledger's ``lines`` with the folders ``stores`` and the ``clips`` in them; None where there is nothing
+    to compare. ``origin``: the ledger's name.
 
     Whether the ledger itself is sound is another check's question. Receipts that another store gave are left out
     where the ledger has some of these stores' own.
     """
-    receipts = {one["key"]: one for one in _receipts(lines)}
+    told = _told(lines)
     here = {store.absolute().as_uri() for store in stores}
-    own = {key: one for key, one in receipts.items() if one["store"] in here} or receipts
-    if not own:
-        return None
+    own = {key: one for key, one in told.receipts.items() if one["store"] in here} or told.receipts
+    its = [one for one in clips if one.ledger == origin]
+    verdicts = {}
+    if its:
+        verdicts["intact"] = _known(its, told)
+    if own:
+        verdicts["complete"] = _held(own, stores)
+    return Report("receipts", ledger, verdicts) if verdicts else None
+
+
+def _held(own: dict[str, dict[str, Any]], stores: Sequence[Path]) -> Verdict:
     missing = [key for key, one in own.items() if not any(_size(store / key) == one["bytes"] for store in stores)]
     if missing:
-        shown = ", ".join(missing[:SHOWN]) + (", …" if len(missing) > SHOWN else "")
-        verdict = Verdict("fail", f"{len(missing)} of {len(own)} delivered objects are not in the store: {shown}")
-    else:
-        verdict = Verdict("pass", f"all {len(own)} objects that the ledger has receipts for are in the store")
-    return Report("receipts", ledger, {"complete": verdict})
+        return Verdict("fail", f"{len(missing)} of {len(own)} delivered objects are not in the store: {_some(missing)}")
+    return Verdict("pass", f"all {len(own)} objects that the ledger has receipts for are in the store")
 
 
-def _receipts(lines: Iterable[bytes]) -> Iterable[dict[str, Any]]:
+def _known(its: list[StoredClip], told: _Told) -> Verdict:
+    strange = [one.prefix for one in its if one.sha256 not in told.admitted.get(one.prefix, ())]
+    if strange:
+        return Verdict(
+            "fail",
+            f"the ledger does not know {len(strange)} of the {len(its)} clips in the store that name it: it was rolled"
+            f" back, or they were put there by somebody who has the dock's keys: {_some(strange)}",
+        )
+    return Verdict("pass", f"the ledger knows all {len(its)} clips in the store that name it")
+
+
+def _some(found: list[str]) -> str:
+    return ", ".join(found[:SHOWN]) + (", …" if len(found) > SHOWN else "")
+
+
+def _clips(store: Path, top: str) -> Iterator[StoredClip]:
+    for file in sorted((store / top).rglob(_RECORD)):
+        if file.is_symlink() or not file.is_file():
+            continue
+        with file.open("rb") as source:
+            data = source.read(MAX_ENTRY)
+        try:
+            said = strict_json.parse(dsse.parse(data).payload)
+            origin = said["predicate"]["ledger"]
+        except (Refused, KeyError, TypeError):
+            continue  # it is no clip record: the clip's own check says so
+        yield StoredClip(file.parent.relative_to(store).as_posix(), str(origin), hashlib.sha256(data).hexdigest())
+
+
+def _told(lines: Iterable[bytes]) -> _Told:
+    told = _Told()
     for line in lines:
         try:
             record = strict_json.parse(dsse.parse(line).payload)
         except Refused:
             continue  # the ledger's own check says so
-        if record.get("type") == "receipt":
-            yield record["what"]["receipt"]
-            yield from record["what"]["others"]
+        kind, what = record.get("type"), record.get("what")
+        if kind == "receipt":
+            told.receipts |= {one["key"]: one for one in (what["receipt"], *what["others"])}
+        elif kind in ("admit", "quarantine"):
+            told.admitted.setdefault(what["prefix"].rstrip("/"), set()).add(what["record_sha256"])
+    return told
 
 
 def _size(path: Path) -> int:

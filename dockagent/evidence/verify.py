@@ -2,18 +2,21 @@
 
 import io
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from dockagent.core import paths
-from dockagent.errors import Missing, UsageError
+from dockagent.core import note, paths
+from dockagent.errors import Missing, Refused, UsageError
+from dockagent.evidence import found_history
 from dockagent.evidence.check_clip import MASTER, RECORD_FILE, Open, check_clip
+from dockagent.evidence.check_history import Found, check_history
 from dockagent.evidence.check_ledger import check_ledger
-from dockagent.evidence.check_receipts import check_receipts
+from dockagent.evidence.check_receipts import StoredClip, check_receipts, clips_in
 from dockagent.evidence.keyring import NO_TIME, Keyring
-from dockagent.evidence.report import Report, Verdict
+from dockagent.evidence.report import Report, Verdict, Word
+from dockagent.ledger import tiles_read
 from dockagent.ledger.entries import MAX_ENTRY, lines
 from dockagent.ledger.keys import PUBLIC
 from dockagent.ledger.log import CHECKPOINT, ENTRIES
@@ -31,7 +34,9 @@ class _Walk:
     """One walk through the folder ``top``: whom to trust, and what it has met."""
 
     top: Path
-    trusted: Docks | None
+    trusted: Trust | None
+    also: Sequence[Found] = ()
+    keys: Docks = ()
     reports: list[Report] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
 
@@ -44,13 +49,15 @@ def read_trust(file: Path) -> Trust:
         raise UsageError(f"cannot read the trust file {file}: {err.strerror}", "check --trust") from err
 
 
-def verify(path: Path, trust: Trust | None) -> list[Report]:
-    """Check all that lies at ``path``. ``trust`` None: nobody said whom to believe, so no signer can pass.
+def verify(path: Path, trust: Trust | None, also: Sequence[Found] = (), keys: Docks = ()) -> list[Report]:
+    """Check all that lies at ``path``. ``trust`` None: nobody said whom to believe, so no signer can pass. ``also``:
+    checkpoints from elsewhere that the ledgers are held against, see :func:`found_elsewhere`. ``keys``: public keys
+    from elsewhere, see :func:`keys_beside`; they prove no more than those that lie beside what is checked.
 
     Raises UsageError where there is nothing, Missing where it is nothing that we know how to check.
     """
     try:
-        return _verify(path, trust.docks if trust else None)
+        return _verify(_Walk(path, trust, also, keys))
     except OSError as err:
         where = err.filename or path
         raise Missing(
@@ -58,15 +65,70 @@ def verify(path: Path, trust: Trust | None) -> list[Report]:
         ) from err
 
 
-def verify_together(paths: Sequence[Path]) -> list[Report]:
-    """What only a ledger and a store together can tell: whether every delivered clip is still there."""
-    ledgers = [one for path in paths for one in (path, path / "ledger") if _is_ledger(one)]
+def found_elsewhere(paths: Sequence[Path], checkpoints: Sequence[Path]) -> list[Found]:
+    """The checkpoints in the stores among ``paths``, and those in files that a person kept. Raises UsageError."""
+    published = [one for path in paths if _is_store(path) for one in found_history.in_store(path)]
+    return [*(found_history.handed_in(file) for file in checkpoints), *published]
+
+
+def stored_clips(paths: Sequence[Path]) -> list[StoredClip]:
+    """The clips in the stores among ``paths``, for :func:`verify_together`: read them before anything else."""
+    return clips_in([path for path in paths if _is_store(path)])
+
+
+def verify_together(paths: Sequence[Path], clips: Sequence[StoredClip]) -> list[Report]:
+    """What only a ledger and a store together can tell: whether every delivered clip is still there, and whether the
+    ledger knows every clip that is."""
     stores = [path for path in paths if _is_store(path)]
     found = []
-    for ledger in ledgers if stores else []:
-        with (ledger / ENTRIES).open("rb") as source:
-            found.append(check_receipts(_text(ledger), (line.rstrip(b"\n") for line in lines(source)), stores))
+    for ledger in _ledgers(paths) if stores else []:
+        if (ledger / ENTRIES).is_file():
+            with (ledger / ENTRIES).open("rb") as source:
+                its_lines = (line.rstrip(b"\n") for line in lines(source))
+                found.append(check_receipts(_text(ledger), _origin(ledger), its_lines, stores, clips))
     return [one for one in found if one is not None]
+
+
+def keys_beside(paths: Sequence[Path]) -> Docks:
+    """The docks' public keys that lie in the homes and ledgers among ``paths``: what an authority may vouch for
+    elsewhere too."""
+    files = [file for ledger in _ledgers(paths) for file in (ledger / PUBLIC, ledger.parent / "keys" / PUBLIC)]
+    return tuple(dock for file in files if os.access(file, os.R_OK) and file.is_file() for dock in _docks_in(file))
+
+
+def strangers(paths: Sequence[Path], checkpoints: Sequence[Path]) -> list[Report]:
+    """A report for each checkpoint of ``--checkpoint`` that is of no ledger among ``paths``: nothing was held against
+    it."""
+    published = [one.parent for path in paths if path.is_dir() for one in path.glob(f"ledgers/*/{CHECKPOINT}")]
+    known = {_origin(one) for one in (*_ledgers(paths), *published)}
+    found = []
+    for file in checkpoints:
+        origin = _origin_in(_small(file))
+        if origin not in known:
+            said = f"it is of {origin!r}, no ledger that was checked" if origin else "it is no checkpoint"
+            verdict = Verdict("unknown", f"{said}, so nothing was compared with it; check --checkpoint")
+            found.append(Report("checkpoint", _text(file), {"intact": verdict}))
+    return found
+
+
+def _ledgers(paths: Sequence[Path]) -> list[Path]:
+    return [one for path in paths for one in (path, path / "ledger") if _is_ledger(one)]
+
+
+def _origin(ledger: Path) -> str:
+    """What a ledger calls itself, by its checkpoint or its trust file; empty where neither tells."""
+    head = ledger / CHECKPOINT
+    if head.is_file() and (origin := _origin_in(_small(head))):
+        return origin
+    file = ledger / PUBLIC
+    return next((dock.origin for dock in _docks_in(file)), "") if file.is_file() else ""
+
+
+def _origin_in(data: bytes) -> str:
+    try:
+        return note.parse_checkpoint(note.parse(data)).origin
+    except Refused:
+        return ""
 
 
 def _is_store(path: Path) -> bool:
@@ -75,32 +137,32 @@ def _is_store(path: Path) -> bool:
     return marked and not (path / "keys").is_dir()
 
 
-def _verify(path: Path, trusted: Docks | None) -> list[Report]:
+def _verify(walk: _Walk) -> list[Report]:
+    path = walk.top
     if not path.exists():
         raise UsageError(f"there is nothing at {path}", "check the path")
     if not path.is_dir():
         raise Missing(f"cannot tell: {path} is a file of a kind that cannot be checked by itself", _WHAT_WE_KNOW)
     home_ledger = path / "ledger"
     if _is_ledger(home_ledger):  # a dock's home: what else lies there is its own, and changes all the time
-        return [_ledger(home_ledger, trusted)]
-    walk = _Walk(path, trusted)
+        return [_ledger(home_ledger, walk, found_history.in_store(path / "store"))]
     _walk(walk)
     if not walk.reports:
         raise Missing(f"cannot tell: there is neither a ledger nor a clip in {path}", _WHAT_WE_KNOW)
     return [*walk.reports, _loose(walk)] if walk.loose else walk.reports
 
 
-def _keyring(folder: Path, trusted: Docks | None) -> Keyring:
-    """``trusted``, and the docks of the nearest trust file: the folder's own, its home's, or that of its store or of
-    the home that holds its store."""
+def _keyring(folder: Path, walk: _Walk) -> Keyring:
+    """Whom the person trusts, and the docks of the nearest trust file: the folder's own, its home's, or that of its
+    store or of the home that holds its store."""
     where = folder.absolute()
     stores = [parent.parent for parent in where.parents if parent.name in ("clips", "quarantine")]
     for near in (where, where.parent, *stores, *(store.parent for store in stores)):
         for name in _KEYS_BESIDE:
             file = near / name
             if os.access(file, os.R_OK) and file.is_file():
-                return Keyring(trusted, _docks_in(file))
-    return Keyring(trusted)
+                return Keyring.of(walk.trusted, (*_docks_in(file), *walk.keys))
+    return Keyring.of(walk.trusted, walk.keys)
 
 
 def _docks_in(file: Path) -> Docks:
@@ -119,9 +181,11 @@ def _walk(walk: _Walk) -> None:
             entries = sorted(found, key=lambda entry: entry.name)
         files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
         if _is_ledger(folder):
-            walk.reports.append(_ledger(folder, walk.trusted))
+            walk.reports.append(_ledger(folder, walk))
+        elif found_history.is_published(folder):
+            walk.reports.append(_published(folder, walk))
         elif files & {RECORD_FILE, MASTER}:
-            walk.reports.append(_clip(folder, walk.trusted))
+            walk.reports.append(_clip(folder, walk))
         else:
             folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
             others = {Path(entry.path) for entry in entries}.difference(
@@ -134,20 +198,60 @@ def _walk(walk: _Walk) -> None:
 def _is_ledger(folder: Path) -> bool:
     """A dock's ledger: also one whose entries or checkpoint somebody took away."""
     has = [(folder / name).is_file() for name in (ENTRIES, CHECKPOINT, PUBLIC)]
-    return has[0] or (has[1] and has[2])
+    return has[0] or (has[1] and has[2])  # a published one has no trust file
 
 
-def _ledger(folder: Path, trusted: Docks | None) -> Report:
-    keyring = _keyring(folder, trusted)
+def _ledger(folder: Path, walk: _Walk, more: Sequence[Found] = ()) -> Report:
+    keyring, trusted = _keyring(folder, walk), walk.trusted
+    found = [
+        *found_history.beside(folder),
+        *walk.also,
+        *more,
+    ]  # before the records: a dock at work goes on writing them
     checkpoint, entries = folder / CHECKPOINT, folder / ENTRIES
     head = _small(checkpoint) if checkpoint.is_file() else None
     if not entries.is_file():
-        return check_ledger(_text(folder), (), head, keyring)
+        return _against(check_ledger(_text(folder), (), head, keyring), (), head, found, keyring, trusted)
     with entries.open("rb", buffering=0) as source:
-        return check_ledger(_text(folder), lines(source), head, keyring)
+        report = check_ledger(_text(folder), lines(source), head, keyring)
+        source.seek(0)
+        return _against(report, lines(source), head, found, keyring, trusted)
 
 
-def _clip(folder: Path, trusted: Docks | None) -> Report:
+def _published(folder: Path, walk: _Walk) -> Report:
+    """The ledger that a store publishes: its entries are read from tiles and bundles, each proved on the way."""
+    keyring, path, head = _keyring(folder, walk), _text(folder), _small(folder / CHECKPOINT)
+    found = [*found_history.published_in(folder), *walk.also]
+    try:
+        stated = note.parse_checkpoint(note.parse(head))
+
+        def entries() -> Iterator[bytes]:
+            return (entry + b"\n" for entry in tiles_read.entries(tiles_read.in_folder(folder), stated))
+
+        report = check_ledger(path, entries(), head, keyring)
+        report = _against(report, entries(), head, found, keyring, walk.trusted)
+    except (Refused, Missing) as err:
+        word: Word = "fail" if isinstance(err, Refused) else "unknown"
+        unknown = Verdict("unknown", "its records could not be read")
+        verdicts = {"intact": Verdict(word, err.what), "signature": unknown, "signer": unknown, "complete": unknown}
+        return Report("published ledger", path, {**verdicts, "time": NO_TIME})
+    return replace(report, kind="published ledger")
+
+
+def _against(
+    report: Report,
+    its_lines: Iterable[bytes],
+    head: bytes | None,
+    found: Sequence[Found],
+    keyring: Keyring,
+    trusted: Trust | None,
+) -> Report:
+    """The report, with what outsiders have seen of this ledger."""
+    keys = {dock.log_key: None for pool, _ in keyring.pools() for dock in pool}
+    return check_history(report, its_lines, head, found, tuple(keys), trusted)
+
+
+def _clip(folder: Path, walk: _Walk) -> Report:
     path, record = _text(folder), folder / RECORD_FILE
     if not record.is_file() or record.is_symlink():
         gone, unknown = Verdict("fail", f"{RECORD_FILE} is missing"), Verdict("unknown", "there is no record")
@@ -160,7 +264,7 @@ def _clip(folder: Path, trusted: Docks | None) -> Report:
             odd.append(f"{name!r} is a link or a special file; it was not read")
         elif name != RECORD_FILE:
             objects[name] = partial(_open, file)
-    report = check_clip(path, folder.name, _small(record), objects, _keyring(folder, trusted))
+    report = check_clip(path, folder.name, _small(record), objects, _keyring(folder, walk))
     if "quarantine" in folder.absolute().parts:
         odd.append("the clip lies in quarantine")
     return Report(report.kind, path, report.verdicts, (*report.findings, *odd), report.facts)

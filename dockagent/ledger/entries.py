@@ -1,6 +1,6 @@
 """The lines of a ledger's ``entries.jsonl``: how they are cut apart, and what one must be. Pure over a reader."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,12 +35,13 @@ def lines(source: Readable) -> Iterator[bytes]:
         yield pending
 
 
-def payload(line: bytes, key: ec.EllipticCurvePublicKey | None) -> bytes:
+def payload(line: bytes, keys: Sequence[ec.EllipticCurvePublicKey] | None) -> bytes:
     """The custody record in one line. Raises Refused where the line is not an envelope of a record, or not one that
-    ``key`` signed. Without a key the signature is not looked at: for showing, never for proving."""
+    one of ``keys`` signed. With None the signature is not looked at: for showing, never for proving."""
     envelope = dsse.parse(line)
     if envelope.payload_type != RECORD:
         raise Refused(f"the envelope holds {envelope.payload_type[:80]!r}, not a custody record")
-    if key is not None and not dsse.signed_by(envelope, key):
-        raise Refused(f"the record is not signed by the dock's key {dsse.key_id(key)[:16]}…")
+    if keys is not None and not any(dsse.signed_by(envelope, key) for key in keys):
+        named = ", ".join(f"{dsse.key_id(key)[:16]}…" for key in keys)
+        raise Refused(f"the record is not signed by the dock's key for its place: {named or 'none is known'}")
     return envelope.payload

@@ -1,101 +1,114 @@
-"""The dock's identity: a P-256 key that signs custody records, and an Ed25519 key that signs checkpoints.
+"""The dock's keys: an identity, and the two keys that it certifies for the daily work.
 
-Keys live in their own folder (``<home>/keys``): ``identity.pem`` and ``log.pem`` (PKCS #8, mode 0600) and
-``trust.json``, the public side that outsiders get. Two keys, because the world reads records with X.509 tools (P-256)
-and transparency logs with signed notes (Ed25519), and one key must never sign for two protocols.
+Keys live in their own folder (``<home>/keys``):
+
+* the identity, P-256, in a file, a systemd credential or a TPM (:mod:`dockagent.ledger.keys_identity`);
+* ``record.pem``, P-256, which signs custody records and clip records, and ``log.pem``, Ed25519, which signs
+  checkpoints. Two, because the world reads records with X.509 tools and transparency logs with signed notes, and one
+  key must never sign for two protocols. Later sets add their number: ``record-2.pem``;
+* ``trust.json``, the public side that outsiders get, with the identity's statement about each set of keys. It is
+  written last and says which set is in force;
+* ``certificate.pem``, the identity's chain, where an agency's CA issued one.
+
+A dock from before there were statements has no ``record.pem``: its identity signs records itself.
 """
 
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import NameOID
 
-from dockagent.core import dsse, note
-from dockagent.durable import Disk, RealDisk
+from dockagent.core import dsse, key_statement, note
+from dockagent.durable import Disk
 from dockagent.errors import UsageError
+from dockagent.ledger.keys_identity import (
+    ECDSA,
+    KINDS,
+    Identity,
+    Maker,
+    Random,
+    encoded,
+    file_name,
+    in_file,
+    new_p256,
+    open_identity,
+    p256,
+    private_key,
+    read,
+)
 from dockagent.ledger.trust import DockIdentity, Trust, parse
 
 RECORD = "application/vnd.dockagent.record+json"
 """DSSE payload type of a custody record."""
 
-PUBLIC = "trust.json"
-_IDENTITY, _LOG = "identity.pem", "log.pem"
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_UB_UNIT = 64  # longest organizationalUnitName (RFC 5280 appendix A.1)
+PUBLIC, CERTIFICATE = "trust.json", "certificate.pem"
 _DOCK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-Random = Callable[[int], bytes]
-"""Gives that many random bytes; a simulation hands in a seeded one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Both private keys and the public side. Every signature of the dock is made here."""
+    """The private keys in force and the public side of all sets, oldest first. Every signature of the dock is made
+    here."""
 
-    dock: DockIdentity
-    _identity: ec.EllipticCurvePrivateKey = field(repr=False)
+    docks: tuple[DockIdentity, ...]
+    identity: Identity = field(repr=False)
+    _record: ec.EllipticCurvePrivateKey | None = field(repr=False)
     _log: Ed25519PrivateKey = field(repr=False)
 
     @classmethod
-    def create(cls, disk: Disk, dock_id: str, random: Random = secrets.token_bytes) -> Self:
+    def create(cls, disk: Disk, dock_id: str, random: Random = secrets.token_bytes, identity: Maker = in_file) -> Self:
         """Make the keys of a new dock in ``disk`` (the keys folder). Keys that are there are never overwritten.
 
         ``trust.json`` is written last: a crash before it leaves a creation that the next call finishes with the same
-        keys. Raises UsageError for an unusable id or where there is a whole set already.
+        keys. Raises UsageError for an unusable id or where there is a whole set already, Missing where the
+        ``identity`` cannot be made (no TPM, no credential).
         """
         if not _DOCK_ID.fullmatch(dock_id):
             raise UsageError(f"not a dock id: {dock_id!r}", "use up to 64 letters, digits, dots, dashes, underscores")
         if disk.size(PUBLIC) is not None:
             raise UsageError("this dock has keys already", "see them with `dockagent keys show`")
-        for name, generate in ((_IDENTITY, _new_identity), (_LOG, _new_log)):
-            if disk.size(name) is None:
-                disk.create(name, generate(random), 0o600)
-        keys = cls._assemble(disk, dock_id)
-        disk.create(PUBLIC, keys.trust.encode(), 0o644)
-        return keys
+        if not _has_identity(disk):
+            identity(disk, 1, random)
+        own = open_identity(disk, 1)
+        record, log = make_signing_keys(disk, 1, own, random)
+        origin = f"dockagent.local/{dock_id}"
+        log_key = note.VerifierKey(origin, log.public_key().public_bytes_raw())
+        keys = key_statement.KeySet(dock_id, origin, 1, 0, "", "", own.public, record.public_key(), log_key)
+        statement = key_statement.seal(keys, [(dsse.key_id(own.public), own.sign)])
+        made = cls((DockIdentity.of(statement),), own, record, log)
+        disk.create(PUBLIC, made.trust.encode(), 0o644)
+        return made
 
     @classmethod
     def load(cls, disk: Disk) -> Self:
         """The keys in ``disk``. Raises UsageError where there are none, where they do not belong together, or where
-        others on this machine could read them."""
-        dock = read_public(disk)
-        keys = cls._assemble(disk, dock.id)
-        if keys.dock.as_json() != dock.as_json():
+        others on this machine could read them; Missing where the identity is not here now."""
+        docks = read_sets(disk)
+        dock = docks[-1]
+        own = open_identity(disk, dock.key_set.generation)
+        record, log = _signing_keys(disk, dock.key_set.generation, own, certified=dock.certified is not None)
+        signs = record.public_key() if record else own.public
+        log_key = note.VerifierKey(dock.origin, log.public_key().public_bytes_raw())
+        if (own.public, signs, log_key) != (dock.key_set.identity_key, dock.record_key, dock.log_key):
             raise UsageError(
                 f"the keys of dock {dock.id} are not those that {PUBLIC} names",
                 "bring back the keys folder from its backup",
             )
-        return keys
+        return cls(docks, own, record, log)
 
-    @classmethod
-    def _assemble(cls, disk: Disk, dock_id: str) -> Self:
-        identity, log = _private(disk, _IDENTITY), _private(disk, _LOG)
-        if not isinstance(identity, ec.EllipticCurvePrivateKey) or not isinstance(identity.curve, ec.SECP256R1):
-            raise UsageError(f"{_IDENTITY} is not a P-256 key", "bring back the keys folder from its backup")
-        if not isinstance(log, Ed25519PrivateKey):
-            raise UsageError(f"{_LOG} is not an Ed25519 key", "bring back the keys folder from its backup")
-        origin = f"dockagent.local/{dock_id}"
-        log_key = note.VerifierKey(origin, log.public_key().public_bytes_raw())
-        return cls(DockIdentity(dock_id, origin, identity.public_key(), log_key), identity, log)
+    @property
+    def dock(self) -> DockIdentity:
+        """The set in force."""
+        return self.docks[-1]
 
     @property
     def trust(self) -> Trust:
         """The trust file that makes a verifier believe this dock."""
-        return Trust((self.dock,))
+        return Trust(self.docks)
 
     @property
     def origin(self) -> str:
@@ -130,93 +143,83 @@ class Keys:
         head = note.Checkpoint(self.origin, size, root)
         return note.seal(head.text(), self.dock.log_key, self._log.sign)
 
-    def csr_pem(self, site: str) -> str:
-        """A certificate request (PKCS #10, PEM) for the agency's CA. Subject after IEEE 802.1AR: serialNumber = id."""
-        if len(site) > _UB_UNIT:
-            raise UsageError(f"cannot ask for a certificate: the site's name is longer than {_UB_UNIT}", "shorten it")
-        subject = [(NameOID.COMMON_NAME, self.dock.id), (NameOID.SERIAL_NUMBER, self.dock.id)]
-        if site:
-            subject.insert(0, (NameOID.ORGANIZATIONAL_UNIT_NAME, site))
-        name = x509.Name([x509.NameAttribute(oid, text) for oid, text in subject])
-        request = (
-            x509.CertificateSigningRequestBuilder()
-            .subject_name(name)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_SIGNS_ONLY, critical=True)
-            .sign(self._identity, hashes.SHA256())
+    def certified(self) -> Self:
+        """These keys with a statement of their identity about them. Only a dock from before there were statements has
+        none yet."""
+        if self.dock.certified is not None:
+            return self
+        keys = self.dock.key_set
+        statement = key_statement.seal(keys, [(dsse.key_id(self.identity.public), self.identity.sign)])
+        return replace(self, docks=(*self.docks[:-1], DockIdentity.of(statement, self.dock.chain_pem)))
+
+    def enrolled(self, chain: tuple[x509.Certificate, ...], chain_pem: str) -> Self:
+        """These keys with a chain of certificates for every set of this identity. ``chain`` was checked by
+        :func:`dockagent.ledger.keys_enroll.check_chain`."""
+        own = chain[0].public_key()
+        certified = self.certified()
+        docks = tuple(
+            replace(one, chain_pem=chain_pem) if one.key_set.identity_key == own else one for one in certified.docks
         )
-        return request.public_bytes(Encoding.PEM).decode()
+        return replace(certified, docks=docks)
 
     def _sign(self, data: bytes) -> bytes:
-        return self._identity.sign(data, _ECDSA)
+        if self._record is None:
+            return self.identity.sign(data)
+        return self._record.sign(data, ECDSA)
+
+
+def make_signing_keys(
+    disk: Disk, generation: int, identity: Identity, random: Random
+) -> tuple[ec.EllipticCurvePrivateKey, Ed25519PrivateKey]:
+    """The record key and the log key of a set, made where they are not there yet, each durable when this returns."""
+    lock = identity.lock()
+    for stem in ("record", "log"):
+        name = file_name(stem, generation, "pem")
+        if disk.size(name) is None:
+            new = new_p256(random) if stem == "record" else Ed25519PrivateKey.from_private_bytes(random(32))
+            disk.create(name, encoded(new, lock), 0o600)
+    return _record_key(disk, generation, lock), _log_key(disk, generation, lock)
+
+
+def _signing_keys(
+    disk: Disk, generation: int, identity: Identity, *, certified: bool
+) -> tuple[ec.EllipticCurvePrivateKey | None, Ed25519PrivateKey]:
+    lock = identity.lock()
+    alone = not certified or disk.size(file_name("record", generation, "pem")) is None
+    record = None if alone and identity.kind == "file" else _record_key(disk, generation, lock)
+    return record, _log_key(disk, generation, lock)
+
+
+def _record_key(disk: Disk, generation: int, lock: bytes | None) -> ec.EllipticCurvePrivateKey:
+    name = file_name("record", generation, "pem")
+    return p256(private_key(disk, name, lock), name)
+
+
+def _log_key(disk: Disk, generation: int, lock: bytes | None) -> Ed25519PrivateKey:
+    name = file_name("log", generation, "pem")
+    key = private_key(disk, name, lock)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(f"{name} is not an Ed25519 key", "bring back the keys folder from its backup")
+    return key
+
+
+def _has_identity(disk: Disk) -> bool:
+    return any(disk.size(file_name("identity", 1, kind)) is not None for kind in KINDS)
+
+
+def read_sets(disk: Disk) -> tuple[DockIdentity, ...]:
+    """The public side of the dock whose keys folder is ``disk``: its sets of keys, oldest first. Needs no right to the
+    private keys."""
+    docks = parse(read(disk, PUBLIC, first=True)).docks
+    following = [(one.id, one.origin, number) for number, one in enumerate(docks, 1)]
+    if not docks or following != [(docks[0].id, docks[0].origin, one.key_set.generation) for one in docks]:
+        raise UsageError(
+            f"{PUBLIC} of the keys folder does not name the keys of one dock, set by set",
+            "bring it back from its backup",
+        )
+    return docks
 
 
 def read_public(disk: Disk) -> DockIdentity:
-    """The public side of the dock whose keys folder is ``disk``. Needs no right to the private keys."""
-    docks = parse(_read(disk, PUBLIC)).docks
-    if len(docks) != 1:
-        raise UsageError(f"{PUBLIC} of the keys folder names {len(docks)} docks", "bring it back from its backup")
-    return docks[0]
-
-
-def _ecdsa() -> ec.ECDSA:
-    """RFC 6979 signatures, which need no luck from a young machine's random source; random nonces where the
-    library's OpenSSL is too old for that."""
-    try:
-        return ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-    except UnsupportedAlgorithm:
-        return ec.ECDSA(hashes.SHA256())
-
-
-_ECDSA = _ecdsa()
-_SIGNS_ONLY = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
-def _new_identity(random: Random) -> bytes:
-    """A P-256 key in PKCS #8, its secret made as FIPS 186-5 A.2.1 says: 64 bits more than the order, reduced."""
-    secret = int.from_bytes(random(40)) % (_P256_ORDER - 1) + 1
-    return _pkcs8(ec.derive_private_key(secret, ec.SECP256R1()))
-
-
-def _new_log(random: Random) -> bytes:
-    return _pkcs8(Ed25519PrivateKey.from_private_bytes(random(32)))
-
-
-def _pkcs8(key: ec.EllipticCurvePrivateKey | Ed25519PrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _private(disk: Disk, name: str) -> object:
-    if isinstance(disk, RealDisk):
-        _refuse_open_to_others(disk, name)
-    try:
-        return load_pem_private_key(_read(disk, name), password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise UsageError(f"{name} is not a private key in PEM: {err}", "bring it back from its backup") from err
-
-
-def _refuse_open_to_others(disk: RealDisk, name: str) -> None:
-    """Only a real file system has readers; a disk in memory has nobody to keep out."""
-    path = disk.path(name)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0
-    if mode & 0o077:
-        raise UsageError(f"others can read the private key {path} (mode {mode:04o})", f"run `chmod 600 {path}`")
-
-
-def _read(disk: Disk, name: str) -> bytes:
-    try:
-        return disk.read(name)
-    except FileNotFoundError as err:
-        raise UsageError(f"this dock has no keys: {name} is missing", "run `dockagent keys init`") from err
-    except PermissionError as err:
-        raise UsageError(f"cannot read {name}: no right to it", "run this as the dock's own user") from err
+    """The set in force, of :func:`read_sets`."""
+    return read_sets(disk)[-1]

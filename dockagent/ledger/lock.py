@@ -1,4 +1,4 @@
-"""One writer for one ledger: a lock that the kernel lets go when its holder dies, so that none is ever stale."""
+"""One writer for one folder: a lock that the kernel lets go when its holder dies, so that none is ever stale."""
 
 import fcntl
 import os
@@ -9,10 +9,22 @@ from pathlib import Path
 from dockagent.errors import Refused, UsageError
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file ``path`` now. Makes nothing. Raises OSError where it cannot be read."""
+    try:
+        with path.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path`` (made where missing; flock(2)). Raises Refused, naming the holder, where it is held,
-    UsageError without the right to it.
+def locked(path: Path, what: str = "ledger") -> Iterator[None]:
+    """Hold the lock file ``path`` of ``what`` (made where missing; flock(2)). Raises Refused, naming the holder, where
+    it is held, UsageError without the right to it.
 
     The process id inside is only for that message; the lock itself is the kernel's.
     """
@@ -20,7 +32,7 @@ def locked(path: Path) -> Iterator[None]:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except PermissionError as err:
         raise UsageError(
-            f"cannot write the ledger {path.parent}: no right to it", "run this as the dock's user"
+            f"cannot write the {what} {path.parent}: no right to it", "run this as the dock's user"
         ) from err
     try:
         try:
@@ -28,7 +40,7 @@ def locked(path: Path) -> Iterator[None]:
         except BlockingIOError as err:
             holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise Refused(
-                f"the ledger {path.parent} is in use by process {holder}",
+                f"the {what} {path.parent} is in use by process {holder}",
                 "stop that one first (`systemctl stop dockagent`), or let it do the work",
             ) from err
         os.ftruncate(fd, 0)

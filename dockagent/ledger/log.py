@@ -20,7 +20,9 @@ from dockagent.durable import Disk, RealDisk
 from dockagent.errors import Refused
 from dockagent.ledger import entries
 from dockagent.ledger.keys import PUBLIC, Keys
+from dockagent.ledger.keys_lineage import Lineage
 from dockagent.ledger.lock import locked
+from dockagent.ledger.trust import DockIdentity, parse
 
 ENTRIES, CHECKPOINT = "entries.jsonl", "checkpoint"
 _ALTERED = "do not continue: keep this folder as it is, and bring back its newest copy"
@@ -29,12 +31,14 @@ _ALTERED = "do not continue: keep this folder as it is, and bring back its newes
 class Ledger:
     """An open ledger, with its one writer. A context manager; closing lets the lock go."""
 
-    def __init__(self, disk: Disk, keys: Keys, edge: merkle.Frontier, *, head: str, held: ExitStack, cut: int) -> None:
+    def __init__(
+        self, disk: Disk, keys: Keys, edge: merkle.Frontier, lineage: Lineage, *, head: str, held: ExitStack, cut: int
+    ) -> None:
         """Use :meth:`open`. ``cut``: bytes that an unfinished append had left and that were moved to ``cut/``."""
         self.cut = cut
-        self._disk, self._keys, self._edge = disk, keys, edge
+        self._disk, self._keys, self._edge, self._lineage = disk, keys, edge, lineage
         self._head, self._held = head, held
-        self._head_size = _checkpoint(head.encode(), keys).size if head else -1
+        self._head_size = _checkpoint(head.encode(), lineage).size if head else -1
         self._usable = True
 
     @classmethod
@@ -48,19 +52,21 @@ class Ledger:
                 held.enter_context(locked(disk.path("lock")))
             _claim(disk, keys)
             head = disk.read(CHECKPOINT) if disk.size(CHECKPOINT) is not None else b""
-            edge, end = _measure(disk, keys, _checkpoint(head, keys) if head else None)
+            lineage = Lineage(keys.docks)
+            edge, end = _measure(disk, lineage, _checkpoint(head, lineage) if head else None)
             cut = _set_aside(disk, end)
             # A killed process may have left whole lines that only the page cache holds: make them last before
             # anybody believes them.
             with disk.append(ENTRIES) as file:
                 file.sync()
-            return cls(disk, keys, edge, head=head.decode(), held=held.pop_all(), cut=cut)
+            return cls(disk, keys, edge, lineage, head=head.decode(), held=held.pop_all(), cut=cut)
 
     @staticmethod
-    def read(disk: Disk, key: ec.EllipticCurvePublicKey | None = None) -> Iterator[bytes]:
+    def read(disk: Disk, key: Lineage | ec.EllipticCurvePublicKey | None = None) -> Iterator[bytes]:
         """The records' payloads, oldest first, without opening for writing: for commands beside a running daemon.
 
-        What an append has not finished is left out. With ``key`` each signature is checked. Raises Refused for a
+        What an append has not finished is left out. With ``key`` (one for all records, or the dock's sets) each
+        signature is checked. Raises Refused for a
         line below the checkpoint that is not a record.
         """
         head = disk.read(CHECKPOINT) if disk.size(CHECKPOINT) is not None else b""
@@ -75,6 +81,11 @@ class Ledger:
         """The Merkle root (32 bytes) over all records."""
         return self._edge.root()
 
+    @property
+    def last_checkpoint(self) -> str:
+        """The newest signed note that is durable; it may cover fewer records than there are. Empty for none."""
+        return self._head
+
     def append(self, payloads: Sequence[bytes]) -> range:
         """Sign the records (canonical JSON each) and write them with one sync; returns their indexes.
 
@@ -82,6 +93,7 @@ class Ledger:
         ledger then refuses everything until it is opened again.
         """
         self._check_usable()
+        self._check_in_force()
         sealed = [self._seal(payload) for payload in payloads]
         before, edge = self._edge.size, self._edge
         if not sealed:
@@ -93,13 +105,21 @@ class Ledger:
             file.write(b"\n".join(sealed) + b"\n")
             file.sync()
         self._edge, self._usable = edge, True
+        for index, payload in enumerate(payloads, before):
+            self._lineage.take(index, payload)
         return range(before, edge.size)
 
     def payloads(self) -> Iterator[bytes]:
         """The records' payloads, oldest first; each signature is checked on the way. Raises Refused for one that is
         not this dock's."""
         self._check_usable()
-        return itertools.islice(_payloads(self._disk, self._keys.dock.record_key, self.size), self.size)
+        return itertools.islice(_payloads(self._disk, Lineage(self._keys.docks), self.size), self.size)
+
+    @property
+    def in_force(self) -> DockIdentity:
+        """The keys that sign the next record: others than this ledger was opened with, right after it was handed over
+        to them."""
+        return self._lineage.at(self.size)[-1]
 
     def checkpoint(self) -> str:
         """The signed note over all records; a new one is made durable first when the ledger has grown."""
@@ -126,6 +146,17 @@ class Ledger:
         if not self._usable:
             raise Refused("the ledger is closed, or a write to it failed", "open it again: restart the agent")
 
+    def _check_in_force(self) -> None:
+        if self.in_force.same_keys == self._keys.dock.same_keys:
+            return
+        if self.in_force.key_set.since > self._keys.dock.key_set.since:
+            raise Refused("the ledger was handed over to new keys", "finish it: `dockagent keys rotate`, or a start")
+        raise Refused(
+            f"the ledger has {self.size} records, but its keys are for those from {self._keys.dock.key_set.since} on:"
+            " it was cut",
+            _ALTERED,
+        )
+
     def _seal(self, payload: bytes) -> bytes:
         if strict_json.canonical(strict_json.parse(payload)) != payload:
             raise Refused("a custody record must be canonical JSON (RFC 8785)")
@@ -136,7 +167,7 @@ class Ledger:
 
 
 def _claim(disk: Disk, keys: Keys) -> None:
-    """Put the public keys beside a new ledger; refuse one that belongs to other keys."""
+    """Put the public keys beside a new ledger, and the newest beside an old one; refuse one that belongs to others."""
     mine = keys.trust.encode()
     if disk.size(PUBLIC) is None:
         if disk.size(CHECKPOINT) is not None or disk.size(ENTRIES):
@@ -145,29 +176,36 @@ def _claim(disk: Disk, keys: Keys) -> None:
                 f"copy {PUBLIC} from the keys folder of the dock that wrote it",
             )
         disk.write(PUBLIC, mine)
-    elif disk.read(PUBLIC) != mine:
-        raise Refused(
-            f"the ledger belongs to other keys than those of dock {keys.dock.id}",
-            "bring back the keys that go with it, or move the ledger folder away to start a new one",
-        )
+    elif (beside := disk.read(PUBLIC)) != mine:
+        theirs = [one.same_keys for one in parse(beside).docks]
+        if not theirs or theirs != [one.same_keys for one in keys.docks][: len(theirs)]:
+            raise Refused(
+                f"the ledger belongs to other keys than those of dock {keys.dock.id}",
+                "bring back the keys that go with it, or move the ledger folder away to start a new one",
+            )
+        disk.write(PUBLIC, mine)  # keys were changed, or certificates came
 
 
-def _checkpoint(head: bytes, keys: Keys) -> note.Checkpoint:
+def _checkpoint(head: bytes, lineage: Lineage) -> note.Checkpoint:
     try:
         signed = note.parse(head)
-        note.check(signed, keys.dock.log_key)
-        return note.parse_checkpoint(signed)
+        said = note.parse_checkpoint(signed)
+        for one in lineage.heads(said.size):
+            note.check(signed, one.log_key)
     except Refused as err:
         raise Refused(f"the ledger's checkpoint was altered or is not this dock's: {err.what}", _ALTERED) from err
+    return said
 
 
-def _measure(disk: Disk, keys: Keys, head: note.Checkpoint | None) -> tuple[merkle.Frontier, int]:
+def _measure(disk: Disk, lineage: Lineage, head: note.Checkpoint | None) -> tuple[merkle.Frontier, int]:
     """The frontier over the whole records and the bytes that they take. Raises Refused where they are not what the
-    checkpoint says. Below the checkpoint the root speaks for every line; above it each line must be signed."""
+    checkpoint says. Below the checkpoint the root speaks for every line; above it each line must be signed. A change
+    of keys that the keys folder does not know of yet can only be in the last record below, or above."""
     pinned = head.size if head else 0
     edge, end = merkle.Frontier(), 0
     for line in _lines(disk):
-        if not line.endswith(b"\n") or (edge.size >= pinned and not _is_record(line, keys)):
+        followed = edge.size < pinned - 1 or _is_record(line, lineage, edge.size)
+        if not line.endswith(b"\n") or (edge.size >= pinned and not followed):
             break
         edge, end = edge.append(merkle.leaf_hash(line[:-1])), end + len(line)
         if head and edge.size == pinned and edge.root() != head.root:
@@ -179,12 +217,20 @@ def _measure(disk: Disk, keys: Keys, head: note.Checkpoint | None) -> tuple[merk
     return edge, end
 
 
-def _is_record(line: bytes, keys: Keys) -> bool:
+def _is_record(line: bytes, lineage: Lineage, index: int) -> bool:
     try:
-        entries.payload(line, keys.dock.record_key)
+        lineage.take(index, entries.payload(line, _record_keys(lineage, index)))
     except Refused:
         return False
     return True
+
+
+def _record_keys(
+    whose: Lineage | ec.EllipticCurvePublicKey | None, index: int
+) -> Sequence[ec.EllipticCurvePublicKey] | None:
+    if isinstance(whose, Lineage):
+        return [one.record_key for one in whose.at(index)]
+    return None if whose is None else [whose]
 
 
 def _set_aside(disk: Disk, end: int) -> int:
@@ -201,14 +247,16 @@ def _set_aside(disk: Disk, end: int) -> int:
     return size - end
 
 
-def _payloads(disk: Disk, key: ec.EllipticCurvePublicKey | None, least: int) -> Iterator[bytes]:
+def _payloads(disk: Disk, whose: Lineage | ec.EllipticCurvePublicKey | None, least: int) -> Iterator[bytes]:
     """The payloads up to the first line that is not a whole record. Raises Refused where fewer than ``least`` are."""
     index = 0
     for line in _lines(disk):
         try:
             if not line.endswith(b"\n"):
                 raise Refused("its line is unfinished")
-            payload = entries.payload(line, key)
+            payload = entries.payload(line, _record_keys(whose, index))
+            if isinstance(whose, Lineage):
+                whose.take(index, payload)
         except Refused as err:
             if index >= least:
                 return

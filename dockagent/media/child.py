@@ -89,14 +89,21 @@ def confinement() -> tuple[str, ...]:
 
 
 def run(
-    argv: Sequence[str], limits: Limits, clock: Clock, *, reads: Sequence[Path] = (), writes: Path | None = None
+    argv: Sequence[str],
+    limits: Limits,
+    clock: Clock,
+    *,
+    reads: Sequence[Path] = (),
+    folders: Sequence[Path] = (),
+    writes: Path | None = None,
 ) -> Outcome:
     """Run ``argv`` (program first, an absolute path) to its end or its limits; never raises for how it ends.
 
-    It may open ``reads`` for reading and make files in ``writes``. More than STDOUT_MAX bytes of output stop it.
+    It may open ``reads`` and all in ``folders`` for reading, and make files in ``writes``. More than STDOUT_MAX bytes
+    of output stop it.
     """
     started = clock.monotonic()
-    command = [sys.executable, "-I", "-S", str(_LAUNCHER), _orders(limits, reads, writes), *argv]
+    command = [sys.executable, "-I", "-S", str(_LAUNCHER), _orders(limits, reads, folders, writes), *argv]
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -132,7 +139,7 @@ class _Captured:
             del self.stderr[:-STDERR_TAIL]
 
 
-def _orders(limits: Limits, reads: Sequence[Path], writes: Path | None) -> str:
+def _orders(limits: Limits, reads: Sequence[Path], folders: Sequence[Path], writes: Path | None) -> str:
     """The launcher's first argument. JSON keeps bytes of a name that are no UTF-8 as lone surrogates (PEP 383)."""
     return json.dumps(
         {
@@ -142,6 +149,7 @@ def _orders(limits: Limits, reads: Sequence[Path], writes: Path | None) -> str:
             "file_bytes": limits.file_bytes,
             "open_files": limits.open_files,
             "reads": [str(path.absolute()) for path in reads],
+            "folders": [str(path.absolute()) for path in folders],
             "writes": "" if writes is None else str(writes.absolute()),
         }
     )

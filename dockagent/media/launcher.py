@@ -3,7 +3,7 @@
 Run as a program, ``python -I -S launcher.py JSON PROGRAM ARGUMENT…``, and never imported by the daemon: it is a process
 of its own because the daemon has many threads, and Python code between fork and exec is not safe there. It imports
 nothing of ours. JSON is an object: ``parent`` (pid), ``cpu_seconds``, ``memory_bytes``, ``file_bytes``, ``open_files``,
-``reads`` (paths), ``writes`` (a folder, or empty).
+``reads`` (paths), ``folders`` (paths of programs and their parts), ``writes`` (a folder, or empty).
 
 Limits always bite. Landlock (landlock(7): which files) and seccomp (seccomp(2): no sockets, no signals to others) need
 no root; a kernel without one of them leaves the others. ``launcher.py`` without arguments prints which ones it gives.
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     """Give up rights as ordered, then become the program; without orders, say which ways to give up rights work."""
     if not arguments:
         _no_new_rights()
-        given = [("landlock", _confine_files([], "")), ("seccomp", _confine_calls())]
+        given = [("landlock", _confine_files([], [], "")), ("seccomp", _confine_calls())]
         print(" ".join(name for name, works in given if works))
         return 0
     orders, argv = json.loads(arguments[0]), arguments[1:]
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
         _be_humble()
         _limit(orders)
         _no_new_rights()
-        _confine_files([*orders["reads"], argv[0]], orders["writes"])
+        _confine_files([*orders["reads"], argv[0]], orders["folders"], orders["writes"])
         _confine_calls()
     except OSError as err:
         print(f"a limit could not be set: {err}", file=sys.stderr)
@@ -109,8 +109,9 @@ def _no_new_rights() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
-def _confine_files(reads: Iterable[str], writes: str) -> bool:
-    """From here on only ``reads``, the system's programs and ``writes`` exist. False: the kernel has no Landlock."""
+def _confine_files(reads: Iterable[str], folders: Iterable[str], writes: str) -> bool:
+    """From here on only ``reads``, the system's programs, ``folders`` and ``writes`` exist. False: the kernel has no
+    Landlock."""
     abi = _libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, 1)
     if abi < 1:
         return False
@@ -118,7 +119,7 @@ def _confine_files(reads: Iterable[str], writes: str) -> bool:
     fields = [handled, *([_NO_TCP] if abi >= 4 else []), *([_NO_SIGNALS_OUT] if abi >= 6 else [])]
     attributes = struct.pack(f"={len(fields)}Q", *fields)
     rules = _checked(_libc.syscall(_LANDLOCK_CREATE_RULESET, attributes, len(attributes), 0), "landlock rules")
-    for path in _PROGRAMS:
+    for path in (*_PROGRAMS, *folders):
         _allow(rules, path, handled & (_READ_FILE | _READ_DIR | _EXECUTE))
     for path in (*_SYSTEM_FILES, *reads):
         _allow(rules, path, handled & (_READ_FILE | _EXECUTE))

@@ -6,10 +6,12 @@
 ``take_inventory``  its card is listed, its manifest read
 ``pull``            each file comes to rest in the spool, proved by a cold re-read
 ``verify``          each clip is judged by the manifest
+``measure``         the trees over its samples are made
 ``derive``          working copies for people to look at
 ``admit``           the clip record is signed; a clip in doubt goes to quarantine
 ``upload``          previews, then record and master, go to the store
 ``release``         the spool is freed; the camera may be taken
+``notarize``        outsiders vouch for the ledger of all this
 
 :func:`task` binds an order to its step with the facts that it needs, so that no step ever looks at the state.
 """
@@ -23,7 +25,19 @@ from dockagent.core import orders as od
 from dockagent.core import plan
 from dockagent.core.model import Clip, Session, State, Thing
 from dockagent.errors import DockError, Missing, Retryable
-from dockagent.steps import admit, clocks, derive, identify, pull, release, take_inventory, upload, verify
+from dockagent.steps import (
+    admit,
+    clocks,
+    derive,
+    identify,
+    measure,
+    notarize,
+    pull,
+    release,
+    take_inventory,
+    upload,
+    verify,
+)
 from dockagent.steps.world import World
 
 LONGEST_REASON = 2000  # characters; a record has room for more, a person has not
@@ -38,11 +52,13 @@ _NAMES: dict[type[od.Order], str] = {
     od.Release: "release",
     od.Verify: "verify",
     od.VerifyPath: "verify",
+    od.Measure: "measure",
     od.MakePreview: "preview",
     od.Admit: "admit",
     od.SendPreview: "send-preview",
     od.SendMaster: "send-master",
     od.Dispose: "dispose",
+    od.Notarize: "notarize",
 }
 
 
@@ -59,6 +75,8 @@ def task(order: od.Order, state: State, world: World) -> Step:
         if isinstance(order, od.Verify):
             clip = _frozen(state.clips[order.clip])
             step = partial(verify.verify, clip, state.readings.get(clip.manifest_sha256))
+    elif isinstance(order, od.Notarize):
+        step = partial(notarize.notarize, world)
     else:
         raise TypeError(f"no step for {order}")
     return partial(_guarded, order, step)
@@ -87,6 +105,8 @@ def failure(order: od.Order, reason: str, *, retry: bool) -> tuple[ev.Event, ...
         return (ev.SessionFailed(order.session, name, reason, retry),)
     if isinstance(order, od.ClipOrder):
         return (ev.ClipFailed(order.clip, name, reason, retry, link=False),)
+    if isinstance(order, od.Notarize):
+        return (ev.CheckpointFailed(name, reason, retry),)
     raise TypeError(f"no failure for {order}")
 
 
@@ -97,6 +117,8 @@ def failure_of(event: ev.Event, reason: str) -> ev.Event:
         return ev.AcquireFailed(session, event.item, "", "read", reason, retry=False, kept_bytes=0)
     if clip:
         return ev.ClipFailed(clip, "record", reason, retry=False, link=False)
+    if isinstance(event, ev.Checkpointed | ev.CheckpointFailed):
+        return ev.CheckpointFailed("record", reason, retry=False)
     return ev.SessionFailed(session, "record", reason, retry=False)
 
 
@@ -149,6 +171,8 @@ def _signed(session: Session, state: State, path: str) -> str:
 
 def _clip_step(order: od.ClipOrder, clip: Clip, world: World) -> Step:
     folder = plan.spool_folder(clip.id, clip.quarantine)
+    if isinstance(order, od.Measure):
+        return partial(measure.measure, world, clip.id, clip.sha256, clip.bytes)
     if isinstance(order, od.MakePreview):
         return partial(derive.derive, world, clip.id, clip.sha256)
     if isinstance(order, od.Admit):

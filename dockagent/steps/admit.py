@@ -8,11 +8,13 @@ import msgspec
 
 from dockagent.core import events as ev
 from dockagent.core import plan, strict_json
+from dockagent.core.clip_samples import Measure
 from dockagent.core.model import CHUNK, Clip, Thing
 from dockagent.core.moment import rfc3339
 from dockagent.errors import Permanent
 from dockagent.steps.world import World
 
+_NOT_FOOTAGE = Measure(why="byte tree only: it is not footage")
 PREDICATE = "urn:dockagent:clip-record:1"
 
 
@@ -58,6 +60,7 @@ def _statement(world: World, clip: Clip) -> dict[str, Any]:
             "belongs_to": clip.belongs_to,
             "bytes": clip.bytes,
             "chunks": {"size": CHUNK, "root": clip.chunk_root},
+            "samples": msgspec.to_builtins(clip.measure or _NOT_FOOTAGE),
             "file_time": clip.mtime_ms,
             "acquired": rfc3339(clip.acquired_ms),
             "session": clip.session,

@@ -7,12 +7,14 @@ from typing import Protocol
 from cryptography import x509
 
 from dockagent.clock import Clock
+from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Thing
 from dockagent.core.profile import Console, Profile
 from dockagent.durable import Disk
 from dockagent.errors import Missing
 from dockagent.ledger.keys import Keys
+from dockagent.ledger.notary import Notary
 from dockagent.stores import Store
 from dockagent.transports import Control, Footage
 from dockagent.transports.cradles import Cradles
@@ -61,6 +63,14 @@ class Previewer(Protocol):
         ...
 
 
+class Measurer(Protocol):
+    """Makes sample trees. Never raises for bad media: what failed is said in the measure."""
+
+    def measure(self, master: str, size: int) -> Measure:
+        """The trees of the spool file ``master``, a path on the disk, of ``size`` bytes."""
+        ...
+
+
 class Progress(Protocol):
     """Told how far things came. For eyes only: nothing is decided by it."""
 
@@ -73,7 +83,8 @@ class Progress(Protocol):
 class World:
     """Everything a step may touch. ``holds(clip_id)``: the dock has this clip's bytes already, or proof of them
     elsewhere (one look-up, from any thread). ``any_profile``: False when a person has named the profile, which is then
-    used even if it does not fit. ``cradles``: the locks of bays that have one."""
+    used even if it does not fit. ``cradles``: the locks of bays that have one. ``notary``: who vouches for the
+    ledger."""
 
     clock: Clock
     disk: Disk
@@ -86,7 +97,9 @@ class World:
     camera_roots: Sequence[x509.Certificate]
     holds: Callable[[str], bool]
     any_profile: bool = True
+    measurer: Measurer | None = None
     cradles: Cradles | None = None
+    notary: Notary | None = None
     console_wait_ms: int = 3000
     set_clocks: bool = True
     clock_tolerance_ms: int = 1000

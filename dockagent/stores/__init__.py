@@ -1,7 +1,7 @@
 """Where footage goes. One contract for every store; ``tests/contracts/test_store.py`` holds all of them to it.
 
 A store is a flat set of objects named by keys (``clips/…/master``). An object is written once and whole, or not at
-all: a reader never sees half of one.
+all: a reader never sees half of one. One kind of object is replaced, also whole: the newest checkpoint of a ledger.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,8 @@ from dockagent.durable import Reader
 from dockagent.errors import Permanent
 
 PART_SIZE = 64 << 20  # bytes of one part of a large object; fixed, so that anyone recomputes the composite digest
+
+MOST_REPLACED = 1 << 20  # bytes; a note is no longer
 
 
 class Conflict(Permanent):
@@ -66,6 +68,12 @@ class Store(Protocol):
     def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
         """Store ``source`` under ``key``; ``progress(n)`` is told each n more bytes that went out or were
         there already; after a success they add up to the size, and what was sent twice is told once."""
+        ...
+
+    def replace(self, key: str, data: bytes) -> Stored:
+        """Have ``key`` hold ``data`` (at most :data:`MOST_REPLACED` bytes), whatever it held. Only for
+        ``ledgers/<dock>/checkpoint``: every other key is refused (Permanent), so that no mistake can overwrite what is
+        written once. A reader finds the old object or the new one, whole. Errors and proof as for ``put``."""
         ...
 
     def stat(self, key: str) -> Stored | None:

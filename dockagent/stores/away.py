@@ -18,6 +18,10 @@ class AwayStore:
         """As :class:`dockagent.stores.Store` says; Retryable while the store is away."""
         return self._there().put(key, source, progress)
 
+    def replace(self, key: str, data: bytes) -> Stored:
+        """As :class:`dockagent.stores.Store` says; Retryable while the store is away."""
+        return self._there().replace(key, data)
+
     def stat(self, key: str) -> Stored | None:
         """As :class:`dockagent.stores.Store` says; Retryable while the store is away."""
         return self._there().stat(key)

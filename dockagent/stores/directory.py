@@ -14,9 +14,9 @@ from contextlib import contextmanager
 
 from dockagent.durable import Disk, DiskFull
 from dockagent.errors import Retryable
-from dockagent.stores import Conflict, Source, Stored
+from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored
 from dockagent.stores.intake import BUFFER, Tally, open_source, read_some, whole
-from dockagent.stores.keys import checked
+from dockagent.stores.keys import checked, replaceable
 
 _PART = ".part-"
 _PROBE = ".probe-"
@@ -49,6 +49,24 @@ class DirectoryStore:
                 return self._held_already(key, source, heard)
             self._need_room(source.size)
             return self._write_new(key, source, heard)
+
+    def replace(self, key: str, data: bytes) -> Stored:
+        """As :class:`dockagent.stores.Store` says: written apart, read back from the medium, then given its name."""
+        digest, part = hashlib.sha256(data).hexdigest(), _PART + secrets.token_hex(8)
+        with self._named_errors(f"replace {replaceable(key, len(data), MOST_REPLACED)}"):
+            self._check_there()
+            try:
+                with self._disk.append(part, scratch=True) as sink:
+                    sink.write(data)
+                    sink.sync()
+                if self._digest(part) != digest:
+                    raise Retryable(
+                        f"{self.url} gave back other bytes than were written for {key}", "replace this disk"
+                    )
+                self._disk.commit(part, key)
+            finally:
+                self._disk.remove(part)
+        return Stored(key, len(data), digest, proof="re-read")
 
     def stat(self, key: str) -> Stored | None:
         """Size only: a folder keeps no digest that would not have to be read again to be believed."""

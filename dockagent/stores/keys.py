@@ -6,6 +6,7 @@ from dockagent.errors import Permanent
 
 MAX_KEY = 1024  # bytes; Amazon S3, "Creating object key names"
 MAX_PART = 255  # bytes; NAME_MAX of Linux file systems
+_REPLACED = re.compile(r"ledgers/[A-Za-z0-9_~-][A-Za-z0-9._~-]*/checkpoint")
 _PART = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")
 
 
@@ -20,4 +21,16 @@ def checked(key: str) -> str:
             f"not an object key: {key[:200]!r}",
             f"use parts of A-Z a-z 0-9 . _ ~ - that do not start with a dot, at most {MAX_PART} each, with / between",
         )
+    return key
+
+
+def replaceable(key: str, size: int, most: int) -> str:
+    """``key`` itself, where it names the one kind of object that is ever replaced: a ledger's newest checkpoint, of
+    ``size`` bytes, ``most`` at most. Raises Permanent."""
+    if not _REPLACED.fullmatch(checked(key)):
+        raise Permanent(
+            f"{key} is written once: only ledgers/<dock>/checkpoint is ever replaced", "give it another key"
+        )
+    if size > most:
+        raise Permanent(f"{key} would be replaced by {size} bytes, more than {most}", "that is no checkpoint")
     return key

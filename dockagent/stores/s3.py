@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 from dockagent.clock import Clock
 from dockagent.durable import Reader
 from dockagent.errors import DockError, Retryable
-from dockagent.stores import PART_SIZE, Conflict, Source, Stored
+from dockagent.stores import MOST_REPLACED, PART_SIZE, Conflict, Source, Stored
 from dockagent.stores.intake import BUFFER, Tally, open_source, whole
-from dockagent.stores.keys import checked
+from dockagent.stores.keys import checked, replaceable
 from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_errors import code, named_errors, skew_ms, skew_words, status
 from dockagent.stores.s3_multipart import Multipart, Place
@@ -71,6 +71,20 @@ class S3Store:
                 if not _taken(err):
                     raise
                 return self._settle(place, key, source, err)
+
+    def replace(self, key: str, data: bytes) -> Stored:
+        """As :class:`dockagent.stores.Store` says. Where the bucket keeps versions, the older ones stay."""
+        place, digest = self._place(replaceable(key, len(data), MOST_REPLACED)), hashlib.sha256(data).hexdigest()
+        with self._named_errors(f"replace {key}"):
+            answer = place.client.put_object(
+                Bucket=place.bucket,
+                Key=place.name,
+                Body=data,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=base64_digest(digest),
+                Metadata={"sha256": digest},
+            )
+        return _stored(key, len(data), digest, "checksum", answer)
 
     def stat(self, key: str) -> Stored | None:
         """What a HEAD says. The proof is ``checksum`` where the server states the whole object's SHA-256, else

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dockagent.errors import DockError, Permanent, Retryable
-from dockagent.stores import Conflict, Source, Store, Stored
+from dockagent.stores import MOST_REPLACED, Conflict, Source, Store, Stored
 from tests.contracts.store_places import PLACES, Bucket, Folder, Place, gateway
 from tests.contracts.store_sources import (
     PART,
@@ -179,3 +179,54 @@ def at_once(stores: list[Store], sources: list[Source], key: str) -> list[Stored
 
     with ThreadPoolExecutor(len(stores)) as writers:
         return list(writers.map(put, stores, sources))
+
+
+HEAD = "ledgers/dock-7/checkpoint"
+
+
+def test_the_newest_checkpoint_is_replaced_whole_and_as_often_as_need_be(place: Place) -> None:
+    store = place.open()
+    for number in range(3):
+        data = some_bytes(700 - number, number)
+        stored = store.replace(HEAD, data)
+        assert (stored.key, stored.size, stored.sha256) == (HEAD, len(data), hashlib.sha256(data).hexdigest())
+        assert stored.proof in ("re-read", "checksum")
+        assert place.content(HEAD) == data
+    assert place.leftovers() == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        KEY,
+        "checkpoint",
+        "ledgers/checkpoint",
+        "ledgers/dock-7/tile/0/000",
+        "ledgers/a/b/checkpoint",
+        "ledgers/../checkpoint",
+    ],
+)
+def test_nothing_else_is_ever_replaced(place: Place, key: str) -> None:
+    store = place.open()
+    with pytest.raises(Permanent, match=r"written once|not an object key"):
+        store.replace(key, b"x")
+    with pytest.raises(Permanent, match="more than"):
+        store.replace(HEAD, bytes(MOST_REPLACED + 1))
+    assert place.content(HEAD) is None
+
+
+def test_a_reader_finds_one_whole_checkpoint_while_another_is_written(place: Place) -> None:
+    store, heads = place.open(), [some_bytes(4000, seed) for seed in (1, 2)]
+    store.replace(HEAD, heads[0])
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(lambda: [store.replace(HEAD, heads[n % 2]) for n in range(20)])
+        seen = [place.content(HEAD)]
+        while not writing.done():
+            seen.append(place.content(HEAD))
+        writing.result()
+    assert all(one in heads for one in seen)
+
+
+def test_a_checkpoint_that_cannot_be_replaced_now_may_be_later(place: Place) -> None:
+    with pytest.raises(Retryable):
+        place.unreachable().replace(HEAD, b"x")

@@ -8,6 +8,7 @@ import pytest
 
 from dockagent.core import custody, plan
 from dockagent.core import events as ev
+from dockagent.core.clip_samples import Measure, Track
 from dockagent.core.inventory import Entry
 from dockagent.core.manifest import Reading, Verdicts
 from dockagent.core.model import (
@@ -15,6 +16,7 @@ from dockagent.core.model import (
     Camera,
     Clip,
     ClipPhase,
+    Cosigner,
     Receipt,
     Session,
     SessionPhase,
@@ -124,6 +126,11 @@ def verified(clip: str = "c1", reason: str = "") -> ev.Verified:
     return ev.Verified(clip, verdicts(reason))
 
 
+def trees(clip: str = "c1", **changed: Any) -> ev.Measured:
+    tree = Track(0, "vide", "avc1", "1/12800", 30, "ab" * 32, 0, "presentation\n", "cd" * 32)
+    return ev.Measured(clip, f"{clip:0>64}", Measure(**{"tracks": (tree,), **changed}))
+
+
 def previewed(clip: str = "c1", *things: Thing) -> ev.Previewed:
     return ev.Previewed(clip, f"{clip:0>64}", things, (), "ffmpeg 5")
 
@@ -182,6 +189,7 @@ def clip_in(phase: ClipPhase, doubt: str = "", *things: Thing) -> Story:
     doubted = quarantined() if doubt else admitted()
     steps: list[tuple[ClipPhase, ev.Event]] = [
         (C.VERIFIED, verified(reason=doubt)),
+        (C.MEASURED, trees()),
         (C.PREVIEWED, previewed("c1", *things)),
         (C.ADMITTED, doubted),
         (C.SHOWN, transferred()),
@@ -251,6 +259,9 @@ FILES = ("DCIM/a.MP4", "DCIM/b.MP4", "DCIM/c.GPS")
 def possible(state: State) -> list[ev.Event]:
     """Everything that may happen next to a dock of two bays."""
     found: list[ev.Event] = [ev.DockStarted("1.0", "c0", "clean stop"), ev.DockStopped("asked")]
+    signed = Cosigner("w.example/1", "00" * 4, NOW)
+    found += [ev.Checkpointed(1, "aa" * 32, (signed,) * n, 3, 2, None, "", ()) for n in (1, 2)]
+    found.append(ev.CheckpointFailed("notarize", "as it happens", True))
     for bay in ("A", "B"):
         session = state.sessions.get(bay)
         found += _possible_in(state, session) if session else [attached(bay)]
@@ -281,7 +292,8 @@ def _possible_to(clip: Clip) -> list[ev.Event]:
     name = clip.id
     after: dict[ClipPhase, list[ev.Event]] = {
         C.ACQUIRED: [verified(name), verified(name, "intact: no")],
-        C.VERIFIED: [previewed(name), previewed(name, SPRITE), trouble(name, "preview")],
+        C.VERIFIED: [trees(name), trees(name, tracks=(), why="none", doubt=True), trouble(name, "measure")],
+        C.MEASURED: [previewed(name), previewed(name, SPRITE), trouble(name, "preview")],
         C.PREVIEWED: [quarantined(name) if clip.quarantine else admitted(name)],
         C.ADMITTED: [transferred(name)],
         C.SHOWN: [delivered(name), trouble(name, retry=False), trouble(name, link=True)],

@@ -40,6 +40,7 @@ from tests.core.story import (
     refused,
     session_in,
     transferred,
+    trees,
     trouble,
     unread,
     verified,
@@ -51,6 +52,7 @@ S, C = SessionPhase, ClipPhase
 
 CLIP_EVENTS: dict[str, Callable[[], ev.Event]] = {
     "verified": verified,
+    "measured": trees,
     "previewed": lambda: previewed("c1", SPRITE),
     "admitted": admitted,
     "quarantined": quarantined,
@@ -60,7 +62,9 @@ CLIP_EVENTS: dict[str, Callable[[], ev.Event]] = {
 }
 PLAIN = {
     (C.ACQUIRED, "verified"): C.VERIFIED,
-    (C.VERIFIED, "previewed"): C.PREVIEWED,
+    (C.VERIFIED, "measured"): C.MEASURED,
+    (C.VERIFIED, "previewed"): C.PREVIEWED,  # in ledgers of before
+    (C.MEASURED, "previewed"): C.PREVIEWED,
     (C.PREVIEWED, "admitted"): C.ADMITTED,
     (C.ADMITTED, "transferred"): C.SHOWN,
     (C.SHOWN, "delivered"): C.DELIVERED,
@@ -68,7 +72,9 @@ PLAIN = {
 }
 DOUBTED = {
     (C.ACQUIRED, "verified"): C.VERIFIED,
-    (C.VERIFIED, "previewed"): C.PREVIEWED,
+    (C.VERIFIED, "measured"): C.MEASURED,
+    (C.VERIFIED, "previewed"): C.PREVIEWED,  # in ledgers of before
+    (C.MEASURED, "previewed"): C.PREVIEWED,
     (C.PREVIEWED, "quarantined"): C.ADMITTED,
     (C.ADMITTED, "transferred"): C.SHOWN,
     (C.SHOWN, "delivered"): C.DONE,
@@ -117,18 +123,57 @@ def test_a_clip_in_doubt_is_not_admitted_and_a_good_one_not_quarantined() -> Non
         ("footage", 100, "", C.VERIFIED),
         ("footage", 0, "", C.PREVIEWED),
         ("proxy", 100, "", C.VERIFIED),
-        ("proxy", 100, "DCIM/x.MP4", C.PREVIEWED),
+        ("proxy", 100, "DCIM/x.MP4", C.VERIFIED),
         ("sidecar", 100, "", C.PREVIEWED),
         ("photo", 100, "", C.PREVIEWED),
         ("other", 100, "", C.PREVIEWED),
     ],
 )
-def test_only_footage_and_lone_proxies_wait_for_a_preview(
-    role: str, size: int, belongs_to: str, after: ClipPhase
-) -> None:
+def test_only_footage_and_proxies_wait_to_be_measured(role: str, size: int, belongs_to: str, after: ClipPhase) -> None:
     story = session_in(S.IDENTIFIED).tell(inventory("A", entry(size=size, role=role, belongs_to=belongs_to)))
     story.tell(acquired(size=size), verified())
     assert one_clip(story).phase is after
+
+
+@pytest.mark.parametrize(("belongs_to", "after"), [("", C.MEASURED), ("DCIM/x.MP4", C.PREVIEWED)])
+def test_a_proxy_that_belongs_to_a_clip_is_measured_and_has_no_preview(belongs_to: str, after: ClipPhase) -> None:
+    story = session_in(S.IDENTIFIED).tell(inventory("A", entry(role="proxy", belongs_to=belongs_to)))
+    story.tell(acquired(), verified(), trees())
+    assert one_clip(story).phase is after
+
+
+@pytest.mark.parametrize("doubt", [False, True])
+def test_a_clip_without_sample_trees_goes_on_and_only_a_doubt_is_a_finding(doubt: bool) -> None:
+    story = clip_in(C.VERIFIED).tell(trees(tracks=(), why="byte tree only: so", doubt=doubt))
+    clip = one_clip(story)
+    assert clip.phase is C.MEASURED
+    assert [finding.text for finding in clip.findings] == (["byte tree only: so"] if doubt else [])
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_measuring_that_fails_moves_on_with_a_finding(retry: bool) -> None:
+    clip = one_clip(clip_in(C.VERIFIED).tell(trouble(step="measure", retry=retry)))
+    assert (clip.phase, clip.trouble) == (C.MEASURED, Trouble())
+    assert clip.measure is not None
+    assert clip.measure.why == "byte tree only: as it happens"
+    assert [finding.code for finding in clip.findings] == ["samples"]
+
+
+def test_what_was_measured_must_be_the_clip() -> None:
+    other = ev.Measured("c1", "00" * 32, trees().measure)
+    assert "other bytes" in refused(clip_in(C.VERIFIED), other)
+
+
+def test_a_ledger_of_before_clips_were_measured_goes_on() -> None:
+    story = session_in(S.IDENTIFIED).tell(
+        inventory("A", entry(), entry("DCIM/a.LRV", role="proxy", belongs_to="DCIM/a.MP4"))
+    )
+    story.tell(acquired(), acquired(path="DCIM/a.LRV", clip="c2"), verified(), verified("c2"))
+    assert "which is verified" in refused(story, admitted())
+    assert "which is verified" in refused(story, previewed("c2"))
+    story.tell(trouble(step="preview"), admitted(), admitted("c2"))
+    assert one_clip(story).measure is None
+    assert one_clip(story).phase is one_clip(story, "c2").phase is C.SHOWN
 
 
 def test_without_previews_a_clip_goes_straight_to_its_master() -> None:
@@ -137,7 +182,7 @@ def test_without_previews_a_clip_goes_straight_to_its_master() -> None:
 
 @pytest.mark.parametrize("retry", [False, True])
 def test_a_preview_that_fails_moves_on_with_a_finding(retry: bool) -> None:
-    story = clip_in(C.VERIFIED).tell(trouble(step="preview", retry=retry))
+    story = clip_in(C.MEASURED).tell(trouble(step="preview", retry=retry))
     clip = one_clip(story)
     assert (clip.phase, clip.trouble) == (C.PREVIEWED, Trouble())
     assert [(finding.code, finding.text) for finding in clip.findings] == [("preview", "as it happens")]

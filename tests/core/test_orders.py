@@ -86,7 +86,8 @@ def test_a_console_is_asked_for_its_clock_before_it_is_set() -> None:
     ("phase", "kind", "lane"),
     [
         (C.ACQUIRED, od.Verify, "desk:0"),
-        (C.VERIFIED, od.MakePreview, "preview:0"),
+        (C.VERIFIED, od.Measure, "preview:0"),
+        (C.MEASURED, od.MakePreview, "preview:0"),
         (C.PREVIEWED, od.Admit, "desk:0"),
         (C.ADMITTED, od.SendPreview, "uplink:0"),
         (C.SHOWN, od.SendMaster, "uplink:0"),

@@ -52,7 +52,8 @@ def done() -> Story:
     ("phase", "state", "reason"),
     [
         (C.ACQUIRED, "spooled", "waiting: to be verified"),
-        (C.VERIFIED, "spooled", "waiting: for its preview"),
+        (C.VERIFIED, "spooled", "waiting: to be measured"),
+        (C.MEASURED, "spooled", "waiting: for its preview"),
         (C.PREVIEWED, "spooled", "waiting: for its record"),
         (C.ADMITTED, "spooled", "waiting: for its preview to be delivered"),
         (C.SHOWN, "spooled", "waiting: to be delivered"),

@@ -1,17 +1,19 @@
 """The dock's keys: made once, kept to themselves, and understood by openssl."""
 
 import random
+import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dockagent.core import dsse, note, strict_json
+from dockagent.core import dsse, key_statement, note, strict_json
 from dockagent.durable import RealDisk
-from dockagent.errors import UsageError
+from dockagent.errors import Refused, UsageError
 from dockagent.ledger import trust
 from dockagent.ledger.keys import RECORD, Keys, read_public
+from dockagent.ledger.keys_enroll import csr_pem
 from tests.ledger import made
 
 
@@ -30,6 +32,7 @@ def test_keys_are_loaded_as_they_were_made(tmp_path: Path) -> None:
     assert again.sign_checkpoint(0, bytes(32)) == keys.sign_checkpoint(0, bytes(32))
     assert {p.name: p.stat().st_mode & 0o777 for p in (tmp_path / "keys").glob("*.pem")} == {
         "identity.pem": 0o600,
+        "record.pem": 0o600,
         "log.pem": 0o600,
     }
 
@@ -42,14 +45,19 @@ def test_keys_are_never_overwritten(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("left", [["identity.pem"], ["identity.pem", "log.pem"]])
+@pytest.mark.parametrize(
+    "left", [["identity.pem"], ["identity.pem", "record.pem"], ["identity.pem", "record.pem", "log.pem"]]
+)
 def test_a_creation_cut_short_is_finished_with_the_same_keys(tmp_path: Path, left: list[str]) -> None:
     whole = made.keys(tmp_path)
+    before = {name: (tmp_path / name).read_bytes() for name in left}
     for path in tmp_path.iterdir():
         if path.name not in left:
             path.unlink()
     finished = Keys.create(RealDisk(tmp_path), "dock-7", random.Random(99).randbytes)
-    assert finished.key_id == whole.key_id
+    assert {name: (tmp_path / name).read_bytes() for name in left} == before
+    assert finished.identity.public == whole.identity.public
+    assert (finished.key_id == whole.key_id) == ("record.pem" in left)
     assert Keys.load(RealDisk(tmp_path)).vkey == finished.vkey
 
 
@@ -66,7 +74,7 @@ def test_an_unusable_dock_id_is_refused(tmp_path: Path, dock: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["identity.pem", "log.pem"])
+@pytest.mark.parametrize("name", ["identity.pem", "record.pem", "log.pem"])
 @pytest.mark.parametrize("mode", [0o640, 0o604])
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path, name: str, mode: int) -> None:
     made.keys(tmp_path)
@@ -78,6 +86,15 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, name: str, mode: 
 def test_no_keys_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="run `dockagent keys init`"):
         Keys.load(RealDisk(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["identity.pem", "log.pem"])
+def test_a_key_that_is_missing_is_to_be_brought_back(tmp_path: Path, name: str) -> None:
+    made.keys(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(UsageError, match=f"{name} is missing from this dock's keys") as refused:
+        Keys.load(RealDisk(tmp_path))
+    assert refused.value.hint == "bring back the keys folder from its backup"
 
 
 @pytest.mark.parametrize("text", [b"", b"garbage", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
@@ -115,19 +132,19 @@ def test_records_and_statements_are_told_apart(tmp_path: Path) -> None:
 def test_the_certificate_request_is_read_by_openssl(tmp_path: Path) -> None:
     keys = made.keys(tmp_path / "keys")
     request = tmp_path / "dock.csr"
-    request.write_text(keys.csr_pem("Central Station"))
+    request.write_text(csr_pem(keys, "Central Station"))
     text = openssl("req", "-in", request, "-noout", "-text", "-verify", "-nameopt", "RFC2253,sname")
     assert "verify OK" in text
     assert "serialNumber=dock-7,CN=dock-7,OU=Central Station" in text
     assert "Digital Signature" in text
     assert "CA:FALSE" in text
-    assert openssl("req", "-in", request, "-noout", "-pubkey") == keys.public_pem
-    assert "OU" not in openssl("req", "-in", _written(tmp_path / "bare.csr", keys.csr_pem("")), "-noout", "-subject")
+    assert openssl("req", "-in", request, "-noout", "-pubkey") == key_statement.public_pem(keys.identity.public)
+    assert "OU" not in openssl("req", "-in", _written(tmp_path / "bare.csr", csr_pem(keys, "")), "-noout", "-subject")
 
 
 def test_a_site_that_no_certificate_can_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot ask for a certificate"):
-        made.keys(tmp_path).csr_pem("x" * 65)
+        csr_pem(made.keys(tmp_path), "x" * 65)
 
 
 def _written(path: Path, text: str) -> Path:
@@ -147,10 +164,12 @@ def test_what_is_not_a_trust_file_is_refused(tmp_path: Path) -> None:
     good = made.keys(tmp_path).trust.as_json()
     dock = good["docks"][0]
     other = made.keys(tmp_path / "other", "dock-8", 8).dock.as_json()
+    seven = good["docks"][0]["statement"]
+    eight = other["statement"]
     p384 = openssl("ecparam", "-name", "secp384r1", "-genkey", "-noout", "-out", tmp_path / "k") or tmp_path / "k"
     wrong = [
         [],
-        {**good, "witnesses": []},
+        {**good, "wittnesses": []},
         {"docks": good["docks"]},
         {**good, "docks": dock},
         {**good, "docks": ["dock-7"]},
@@ -161,10 +180,71 @@ def test_what_is_not_a_trust_file_is_refused(tmp_path: Path) -> None:
         {**good, "docks": [{**dock, "log_vkey": other["log_vkey"]}]},
         {**good, "docks": [{**dock, "record_key_pem": "no PEM"}]},
         {**good, "docks": [{**dock, "record_key_pem": openssl("ec", "-in", p384, "-pubout").partition("read EC")[0]}]},
+        {**good, "docks": [{**dock, "statement": "text"}]},
+        {**good, "docks": [{**dock, "statement": eight}]},
+        {**good, "docks": [{**dock, "statement": {**seven, "payload": eight["payload"]}}]},
+        {**good, "docks": [{**dock, "statement": {**seven, "payloadType": "application/vnd.in-toto+json"}}]},
+        {**good, "docks": [{**dock, "record_key_pem": other["record_key_pem"]}]},
+        {**good, "docks": [{**dock, "chain_pem": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}]},
         {**good, "camera_roots_pem": ["no PEM"]},
+        {**good, "dock_roots_pem": ["no PEM"]},
+        {**good, "dock_roots_pem": "no list"},
     ]
     for raw in wrong:
         with pytest.raises(UsageError, match="not a trust file"):
             trust.parse(strict_json.canonical(raw))
-    with pytest.raises(UsageError, match="not a trust file"):
-        trust.parse(b'{"docks":[],"docks":[],"camera_roots_pem":[]}')
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b'{"docks":[],"docks":[],"camera_roots_pem":[]}', "twice"),
+        (b'{"docks":[{"id":"a","id":"b"}],"camera_roots_pem":[]}', "twice"),
+        (b'{"docks":[1.5],"camera_roots_pem":[]}', "whole number"),
+        (b'{"docks":[1e400],"camera_roots_pem":[]}', "whole number"),
+        (b'{"docks":[9007199254740993],"camera_roots_pem":[]}', "2^53"),
+        (b'{"docks":[NaN],"camera_roots_pem":[]}', "whole number"),
+        (b'{"docks":["\\ud800"],"camera_roots_pem":[]}', "surrogate"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"\xff", "not valid JSON"),
+        (b"", "not valid JSON"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no readable certificates"),
+    ],
+)
+def test_json_that_two_readers_may_read_in_two_ways_is_refused(text: bytes, why: str) -> None:
+    with pytest.raises(UsageError, match=rf"not a trust file.*{re.escape(why)}"):
+        trust.parse(text)
+
+
+def test_a_statement_with_other_members_or_numbers_is_refused(tmp_path: Path) -> None:
+    keys = made.keys(tmp_path)
+    good = strict_json.parse(dsse.parse(keys.dock.statement).payload)
+    signer = (dsse.key_id(keys.identity.public), keys.identity.sign)
+
+    def sealed(payload: bytes) -> bytes:
+        return dsse.seal_by(key_statement.PAYLOAD_TYPE, payload, [signer])
+
+    assert key_statement.parse(sealed(strict_json.canonical(good))) == keys.dock.certified
+    wrong = [
+        {**good, "extra": 1},
+        {name: value for name, value in good.items() if name != "root"},
+        {**good, "schema": "urn:dockagent:keys:2"},
+        {**good, "generation": 0},
+        {**good, "generation": True},
+        {**good, "generation": 2},
+        {**good, "since": 5},
+        {**good, "since": -1},
+        {**good, "previous": "ab"},
+        {**good, "previous": "00" * 32},
+        {**good, "origin": "elsewhere"},
+        {**good, "identity_key_pem": good["record_key_pem"]},
+    ]
+    for raw in wrong:
+        with pytest.raises(Refused):
+            key_statement.parse(sealed(strict_json.canonical(raw)))
+    twice = strict_json.canonical(good)[:-1] + b',"since":0}'
+    for payload in (twice, strict_json.canonical(good).replace(b'"since":0', b'"since":0.0'), b"[]"):
+        with pytest.raises(Refused):
+            key_statement.parse(sealed(payload))
+    with pytest.raises(Refused, match="at most"):
+        key_statement.parse(b" " * (1 << 20))

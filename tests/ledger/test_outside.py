@@ -12,7 +12,7 @@ import pytest
 
 from dockagent.core import merkle
 from dockagent.ledger.keys import Keys
-from tests.ledger import made
+from tests.ledger import made, witnesses
 
 SOURCE = Path(__file__).parent / "outside" / "main.go"
 GOPATH = Path("/usr/share/gocode")  # where Debian's golang-*-dev packages lie
@@ -134,6 +134,42 @@ def test_every_line_is_verified_by_openssl(tmp_path: Path, keys: Keys) -> None:
     for line in made.entries(made.ledger(tmp_path / "ledger", keys, 5)):
         assert accepted(line)
         assert not accepted(made.flip(line))
+
+
+def test_a_witnesss_word_is_accepted_and_an_altered_one_is_not(
+    tmp_path: Path, keys: Keys, outside: Callable[..., bool]
+) -> None:
+    """Asked and answered as in life; then checked by Go alone."""
+    hashes = witnesses.leaves(13)
+    one, two = witnesses.witness(keys), witnesses.witness(keys, name="w.example/2", seed=2)
+    head, file = witnesses.checkpoint(keys, hashes), tmp_path / "checkpoint"
+    lines = [asked.add_checkpoint(witnesses.request(keys, hashes, 0, 13).encode()).body for asked in (one, two)]
+    file.write_bytes(head + lines[0] + "— new.example/kind AAAAAAAAAAAA\n".encode() + lines[1])
+    mine, other = witnesses.key().public.text(), witnesses.key(name="w.example/2", seed=2).public.text()
+    assert outside("cosigned", keys.vkey, file, mine)
+    assert outside("cosigned", keys.vkey, file, other)
+    assert not outside("cosigned", keys.vkey, file, witnesses.key(name="w.example/1", seed=3).public.text())
+    file.write_bytes(head + lines[1])
+    assert not outside("cosigned", keys.vkey, file, mine)
+    later = witnesses.checkpoint(keys, witnesses.leaves(14))
+    file.write_bytes(later + lines[0])
+    assert not outside("cosigned", keys.vkey, file, mine)
+
+
+def test_the_proofs_that_are_sent_to_witnesses_are_accepted(
+    tmp_path: Path, keys: Keys, outside: Callable[..., bool]
+) -> None:
+    hashes, fork = witnesses.leaves(40), witnesses.leaves(40, fork_at=1)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for first, second in ((1, 2), (7, 8), (8, 33), (13, 40)):
+        sent = witnesses.request(keys, hashes, first, second)
+        old.write_bytes(witnesses.checkpoint(keys, hashes, first))
+        new.write_bytes(sent.checkpoint)
+        assert outside("consistency", keys.vkey, old, new, written(tmp_path / "proof", sent.proof))
+        forked = witnesses.request(keys, fork, first, second)
+        new.write_bytes(forked.checkpoint)
+        if first > 1:
+            assert not outside("consistency", keys.vkey, old, new, written(tmp_path / "proof", forked.proof))
 
 
 def written(path: Path, proof: Sequence[bytes]) -> Path:

@@ -14,7 +14,8 @@ from dockagent.core.model import Thing
 from dockagent.core.moment import Instant
 from dockagent.core.profile import Console
 from dockagent.errors import Gone, Permanent, Retryable
-from dockagent.stores import Conflict, Source, Stored
+from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored
+from dockagent.stores.keys import replaceable
 from dockagent.transports import Control, FileFact, FootageReader
 from tests.simulation.memory_disk import MemoryDisk
 
@@ -185,6 +186,12 @@ class MemoryStore:
         if progress:
             progress(len(data))
         return Stored(key, source.size, source.sha256, proof="re-read")
+
+    def replace(self, key: str, data: bytes) -> Stored:
+        self._maybe("the store is away")
+        self.objects[replaceable(key, len(data), MOST_REPLACED)] = data
+        self._maybe("the answer was lost")
+        return Stored(key, len(data), hashlib.sha256(data).hexdigest(), proof="re-read")
 
     def stat(self, key: str) -> Stored | None:
         data = self.objects.get(key)

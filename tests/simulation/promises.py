@@ -3,13 +3,17 @@
 import hashlib
 from dataclasses import dataclass
 
-from dockagent.core import custody, plan
+from dockagent.core import custody, merkle, note, plan
 from dockagent.core import events as ev
 from dockagent.core.model import UNDELIVERED, Clip, State
 from dockagent.core.session import advance
+from dockagent.core.witnessing import Head
 from dockagent.ledger.log import Ledger
 from tests.simulation.actors import MemoryStore, SimCamera
 from tests.simulation.memory_disk import MemoryDisk, SubDisk
+from tests.simulation.outsiders import Outsiders
+
+ORIGIN = "dockagent.local/sim"
 
 
 class Broken(AssertionError):
@@ -23,6 +27,7 @@ class Evidence:
     disk: MemoryDisk
     store: MemoryStore
     cameras: dict[str, SimCamera]
+    outsiders: Outsiders
 
     @property
     def truth(self) -> set[str]:
@@ -51,6 +56,7 @@ def always(seen: Evidence) -> None:
     _one_identity(state, seen)
     _released_rightly(events)
     _stored_bytes_are_true(seen)
+    _history_is_the_witnessed_one(seen)
 
 
 def _true_bytes(clip: Clip, seen: Evidence) -> None:
@@ -87,6 +93,24 @@ def _stored_bytes_are_true(seen: Evidence) -> None:
     for key, data in seen.store.objects.items():
         if key.endswith("/master") and hashlib.sha256(data).hexdigest() not in seen.truth:
             raise Broken(f"promise 4: the store's {key} is not what any camera gave")
+
+
+def _history_is_the_witnessed_one(seen: Evidence) -> None:
+    """Whatever a witness has seen, a published checkpoint says, or lies beside the ledger, is a head of the ledger."""
+    entries = seen.disk.files.get("ledger/entries.jsonl")
+    lines = bytes(entries.data).split(b"\n")[:-1] if entries else []
+    leaves = [merkle.leaf_hash(line) for line in lines]
+    heads = [(f"witness {name}", one.known(ORIGIN)) for name, one in seen.outsiders.witnesses.items()]
+    kept = {path: bytes(one.data) for path, one in seen.disk.files.items() if path.startswith("ledger/witnessed/")}
+    for place, data in {**kept, **seen.store.objects}.items():
+        if place.startswith("ledger/witnessed/") or place.endswith("/checkpoint") or "/checkpoints/" in place:
+            head = note.parse_checkpoint(note.parse(data))
+            heads.append((place, Head(head.size, head.root)))
+    for who, seen_head in heads:
+        if merkle.root(leaves[: seen_head.size]) != seen_head.root:
+            raise Broken(
+                f"promise 5: the ledger of {len(leaves)} records is not the one of {seen_head.size} that {who} has"
+            )
 
 
 def _released_rightly(events: list[ev.Event]) -> None:

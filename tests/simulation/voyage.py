@@ -28,6 +28,7 @@ from hil.cameras.plate import Plate
 from tests.simulation import promises
 from tests.simulation.actors import MemoryStore, SimBays, SimCamera, SimPreviewer, VirtualClock
 from tests.simulation.memory_disk import MemoryDisk, PowerCut, SubDisk
+from tests.simulation.outsiders import Outsiders
 
 PROFILES = load_profiles(None)
 MAKER = pki.make_maker("Simulated", pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)))
@@ -76,6 +77,7 @@ class Life:
     disk: MemoryDisk = field(init=False)
     store: MemoryStore = field(init=False)
     cameras: dict[str, SimCamera] = field(init=False)
+    outsiders: Outsiders = field(init=False)
     clock: VirtualClock = field(default_factory=VirtualClock)
     cuts: int = 0
     dock: Dock = field(init=False)
@@ -88,6 +90,7 @@ class Life:
         trouble = self.random.choice((0.0, 0.05, 0.3))
         self.store = MemoryStore(self.random, trouble, self._spoiler())
         self.cameras = {one.serial: one for one in (self._camera(n) for n in range(self.random.randint(1, 3)))}
+        self.outsiders = Outsiders(self.seed, self.clock, self.random.choice((0.0, 0.2, 0.6)))
         self.cuts = 0 if self.cut_at else self.random.randint(0, 3)
         self.disk.cut_at = self.cut_at
 
@@ -124,7 +127,7 @@ class Life:
     @property
     def evidence(self) -> promises.Evidence:
         """What an outsider sees now."""
-        return promises.Evidence(self.disk, self.store, self.cameras)
+        return promises.Evidence(self.disk, self.store, self.cameras, self.outsiders)
 
     def live(self) -> None:
         """The whole life: a stormy part, then a quiet one in which everything must come to its end."""
@@ -132,6 +135,7 @@ class Life:
         for _ in range(self.random.randint(50, 400)):
             self._guarded(self._stormy_turn)
         self.store.trouble, self.store.away, self.cuts = 0.0, False, 0
+        self.outsiders.trouble = 0.0
         for camera in self.cameras.values():
             camera.flaky, camera.leaves_at = 0.0, -1
         self._guarded(self._replug_all)
@@ -149,6 +153,8 @@ class Life:
             session.phase in (SessionPhase.RELEASED, SessionPhase.REFUSED)
             for session in self.dock.state.sessions.values()
         )
+        if self.dock.state.history.trouble.attempts or not self.dock.state.history.witnessed:
+            return False
         return len(self.dock.state.sessions) == len(self.cameras) and bays_done and not self._clips_under_way()
 
     def _clips_under_way(self) -> bool:
@@ -177,6 +183,7 @@ class Life:
         whole = keys_disk.size(PUBLIC) is not None
         keys = Keys.load(keys_disk) if whole else Keys.create(keys_disk, "sim", Random(1).randbytes)
         ledger = Ledger.open(SubDisk(self.disk, "ledger"), keys)
+        self.outsiders.meet(keys)
         state = State(dock="sim")
         world = World(
             clock=self.clock,
@@ -191,10 +198,12 @@ class Life:
             holds=state.clips.__contains__,
             console_wait_ms=0,
             spool_reserve=0,
+            notary=self.outsiders.notary(self.disk),
         )
         setting = custody.Setting(keys.origin, "sim", "site", "nobody", "0", "")
         self.crew = Crew(self.random)
-        self.dock = Dock(world, ledger, setting, Limits(pulls=2, uplinks=2), state)
+        limits = Limits(pulls=2, uplinks=2, notary_every_ms=60_000, notary_records=25)
+        self.dock = Dock(world, ledger, setting, limits, state)
         self.dock.start()
         tidy(self.disk, state)
         self.home = {}

@@ -1,0 +1,236 @@
+"""Hold a ledger against what outsiders have seen of it: witnesses' cosignatures and time stamps. Pure over bytes.
+
+Whoever has a dock's keys can write any history and sign it. He cannot make others sign it: so each checkpoint that
+bears their word, wherever it was found, must be a head of the ledger that is here. A ledger that is shorter was cut or
+rolled back; one that is another below that size is a fork.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from cryptography import x509
+
+from dockagent.core import cosignature, merkle, note
+from dockagent.core.moment import rfc3339
+from dockagent.errors import Missing, Refused
+from dockagent.evidence.report import Report, Verdict
+from dockagent.ledger import timestamps
+from dockagent.ledger.trust import Trust
+from dockagent.ledger.witnessed import stamped_part
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A checkpoint that was found: ``where``, in words for a person; its note; the time stamp over it, if any."""
+
+    where: str
+    note: bytes
+    token: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A checkpoint that is this ledger's, and whose word it bears."""
+
+    found: Found
+    head: note.Checkpoint
+    cosigned: tuple[cosignature.Cosignature, ...]
+
+    def since(self, quorum: int) -> int:
+        """When so many witnesses had cosigned it (POSIX seconds)."""
+        return sorted(one.seconds for one in self.cosigned)[max(quorum, 1) - 1]
+
+    @property
+    def words(self) -> str:
+        """Which checkpoint, where, and who cosigned it."""
+        who = ", ".join(one.witness.name for one in self.cosigned)
+        when = f" on {_when(min(one.seconds for one in self.cosigned) * 1000)}" if self.cosigned else ""
+        return f"the checkpoint over {self.head.size} records {self.found.where}" + (
+            f", cosigned by {who}{when}" if who else ""
+        )
+
+
+@dataclass(slots=True)
+class _Case:
+    """What has been collected."""
+
+    heads: list[_Head] = field(default_factory=list)
+    refuted: list[str] = field(default_factory=list)
+    missing: int = 0  # records, by the word of the longest witnessed checkpoint
+    findings: list[str] = field(default_factory=list)
+    stamps: list[tuple[_Head, timestamps.Stamp]] = field(default_factory=list)
+    bad_stamps: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+
+
+def check_history(
+    report: Report,
+    lines: Iterable[bytes],
+    own: bytes | None,
+    found: Sequence[Found],
+    log_keys: Sequence[note.VerifierKey],
+    trust: Trust | None,
+) -> Report:
+    """``report`` on the ledger of these ``lines`` (with their newlines) and its ``own`` checkpoint, with what outsiders
+    say about it. ``found``: their checkpoints; ``log_keys``: the keys of its dock that are here, believed or not.
+
+    Without witnesses, roots for time and checkpoints to compare with, the report stays as it is.
+    """
+    trust = trust or Trust()
+    if not found and not trust.quorum:
+        return report
+    case = _Case()
+    # 1. Which of the checkpoints are this ledger's, and who of the trusted witnesses cosigned them.
+    own_head = _own(own)
+    origins = {own_head.origin} if own_head else {key.name for key in log_keys}
+    for one in found:
+        _sort(one, origins, log_keys, trust, case)
+    # 2. Each must be a head of the records that are here.
+    size, roots = _roots(lines, {one.head.size for one in case.heads})
+    for its in case.heads:
+        _compare(its, size, roots.get(its.head.size), own_head, case)
+    # 3. Time stamps, on those that are.
+    if not case.refuted:
+        _check_stamps(case, trust)
+    return _with(report, case, size, trust)
+
+
+def _own(data: bytes | None) -> note.Checkpoint | None:
+    try:
+        return note.parse_checkpoint(note.parse(data)) if data is not None else None
+    except Refused:
+        return None  # the ledger's own check says so
+
+
+def _sort(one: Found, origins: set[str], log_keys: Sequence[note.VerifierKey], trust: Trust, case: _Case) -> None:
+    try:
+        signed = note.parse(one.note)
+        head = note.parse_checkpoint(signed)
+    except Refused as err:
+        case.findings.append(f"the checkpoint {one.where} cannot be read: {err.what}")
+        return
+    if head.origin not in origins:
+        return  # another ledger's
+    cosigned, bad = cosignature.good(signed, trust.witnesses)
+    case.findings += [f"{one.where}: {what}" for what in bad]
+    if not cosigned and not any(_signs(signed, key) for key in log_keys):
+        case.findings.append(f"the checkpoint {one.where} is signed by nobody who is known here; it was not used")
+        return
+    case.heads.append(_Head(one, head, cosigned))
+
+
+def _signs(signed: note.Note, key: note.VerifierKey) -> bool:
+    try:
+        note.check(signed, key)
+    except Refused:
+        return False
+    return True
+
+
+def _roots(lines: Iterable[bytes], sizes: set[int]) -> tuple[int, dict[int, bytes]]:
+    """How many whole lines there are, and the root at each of the sizes that they reach."""
+    edge = merkle.Frontier()
+    roots = {0: edge.root()} if 0 in sizes else {}
+    for line in lines:
+        if not line.endswith(b"\n"):
+            break
+        edge = edge.append(merkle.leaf_hash(line[:-1]))
+        if edge.size in sizes:
+            roots[edge.size] = edge.root()
+    return edge.size, roots
+
+
+def _compare(one: _Head, size: int, root: bytes | None, own: note.Checkpoint | None, case: _Case) -> None:
+    if root == one.head.root:
+        return
+    if root is not None:
+        case.refuted.append(f"a fork: the first {one.head.size} records are not those of {one.words}")
+        return
+    case.missing = max(case.missing, one.head.size - size)
+    if own is not None and own.size > size:
+        case.refuted.append(f"cut: {size} records are here, but there is {one.words}")
+    else:
+        case.refuted.append(f"rolled back: it ends after {size} records, but there is {one.words}")
+
+
+def _check_stamps(case: _Case, trust: Trust) -> None:
+    """The oldest and the newest: what lies between them cannot be older or newer."""
+    roots = [x509.load_pem_x509_certificate(pem.encode()) for pem in trust.tsa_roots_pem]
+    stamped = sorted((one for one in case.heads if one.found.token is not None), key=lambda one: one.head.size)
+    if stamped and not roots:
+        case.facts.append(f"{len(stamped)} time stamps are here, but the trust file names no tsa_roots_pem for them")
+        return
+    for one in dict.fromkeys([*stamped[-1:], *stamped[:1]]):
+        try:
+            stamp = timestamps.check(one.found.token or b"", stamped_part(one.found.note), roots)
+        except Refused as err:
+            case.bad_stamps.append(f"the time stamp of the checkpoint over {one.head.size} records: {err.what}")
+        except Missing as err:
+            case.findings.append(f"the time stamp over {one.head.size} records cannot be checked: {err}")
+        else:
+            case.stamps.append((one, stamp))
+
+
+def _with(report: Report, case: _Case, size: int, trust: Trust) -> Report:
+    verdicts = dict(report.verdicts)
+    if case.refuted:
+        old = verdicts["intact"]
+        whys = [*([old.why] if old.word == "fail" else []), *case.refuted[:_SHOWN]]
+        more = f"; and {len(case.refuted) - _SHOWN} more" if len(case.refuted) > _SHOWN else ""
+        verdicts["intact"] = Verdict("fail", "; ".join(whys) + more)
+        if case.missing:
+            verdicts["complete"] = Verdict("fail", f"at least {case.missing} records that were witnessed are missing")
+    verdicts["time"] = _time(case, verdicts["time"], size, trust)
+    for one, stamp in sorted(case.stamps, key=lambda pair: pair[0].head.size):
+        case.facts.append(f"the first {one.head.size} records existed on {_when(stamp.time_ms)}, says {stamp.signer}")
+    findings = (*report.findings, *case.findings, *(case.bad_stamps if verdicts["time"].word != "fail" else ()))
+    return replace(report, verdicts=verdicts, findings=findings, facts=(*report.facts, *case.facts))
+
+
+def _time(case: _Case, unwitnessed: Verdict, size: int, trust: Trust) -> Verdict:
+    """Who vouches for the time. Where the trust file demands a quorum, anything less does not pass."""
+    if case.refuted:
+        word = Verdict("unknown", "this is not the history that outsiders have seen")
+        return replace(word, word="fail") if trust.quorum else word
+    vouched = [one for one in case.heads if len(one.cosigned) >= max(trust.quorum, 1)]
+    if trust.quorum and not vouched:
+        return Verdict(
+            "fail",
+            f"the trust file demands {trust.quorum} witnesses, and no checkpoint of this ledger bears so many",
+        )
+    if case.bad_stamps:
+        return Verdict("fail", "; ".join(case.bad_stamps))
+    if vouched:
+        return _witnessed(case, vouched, size, trust)
+    if case.stamps:
+        newest, stamp = max(case.stamps, key=lambda pair: pair[0].head.size)
+        case.facts.append(_beyond(size, newest.head.size, "stamped"))
+        when = _when(stamp.time_ms)
+        return Verdict("pass", f"a time stamp says that the first {newest.head.size} records existed on {when}")
+    return unwitnessed
+
+
+def _witnessed(case: _Case, vouched: list[_Head], size: int, trust: Trust) -> Verdict:
+    newest = max(vouched, key=lambda one: (one.head.size, len(one.cosigned)))
+    first = min(vouched, key=lambda one: one.since(trust.quorum))
+    latest = max(case.heads, key=lambda one: one.head.size)
+    case.facts.append(_beyond(size, newest.head.size, "witnessed"))
+    words = (
+        f"{len(newest.cosigned)} of {len(trust.witnesses)} witnesses saw the first {newest.head.size} records on "
+        f"{_when(newest.since(trust.quorum) * 1000)}; witnessed since {_when(first.since(trust.quorum) * 1000)} "
+        f"(the first {first.head.size} records)"
+    )
+    if latest.head.size > newest.head.size:
+        few = f"{latest.words} has fewer than {max(trust.quorum, 1)} of the trusted witnesses"
+        return Verdict("unknown" if trust.quorum else "pass", f"{words}; {few}")
+    return Verdict("pass", words)
+
+
+def _beyond(size: int, covered: int, how: str) -> str:
+    return f"{how} up to record {covered - 1}; {size - covered} records lie beyond, on the dock's word alone"
+
+
+def _when(ms: int) -> str:
+    return rfc3339(ms)[:19] + "Z"

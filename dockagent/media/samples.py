@@ -1,0 +1,42 @@
+"""Have the sample trees of a clip made by a child with next to no rights: what a camera wrote is parsed nowhere else.
+
+The child is :mod:`samples_child`. Beside the clip it may read programs: our code, its libraries and Python's.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from dockagent.clock import Clock
+from dockagent.core.clip_samples import NOT_A_MOVIE, Measure, looks_right
+from dockagent.media import child
+
+MEMORY = 1 << 30  # bytes of address space; four million samples take half of it
+_CHILD = Path(__file__).with_name("samples_child.py")
+_LEAST_S, _SLOWEST = 60, 8 << 20  # a disk that others use too gives so many bytes a second
+
+
+def sample_trees(file: Path, size: int, clock: Clock) -> Measure:
+    """The sample trees of ``file``, of ``size`` bytes. Raises OSError where it is not there; never for what it holds:
+    a child that fails is a clip without trees, and the measure says why."""
+    with file.open("rb", buffering=0) as source:
+        if not looks_right(source, size):  # eight bytes, and no child is needed for a card of small odd files
+            return Measure(why=NOT_A_MOVIE)
+    seconds = _LEAST_S + size // _SLOWEST
+    code = [Path(__file__).parents[2], Path(msgspec.__file__).parents[1]]
+    paths = os.pathsep.join(map(str, code))
+    outcome = child.run(
+        [os.path.realpath(sys.executable), "-I", "-S", "-B", str(_CHILD), paths, str(file.absolute()), str(size)],
+        child.Limits(seconds, seconds, MEMORY, file_bytes=0, open_files=16),
+        clock,
+        reads=[file],
+        folders=[*code, Path(sys.base_prefix) / "lib"],
+    )
+    if not outcome.ok:
+        return Measure(why=f"byte tree only: reading its samples {outcome.reason}", doubt=True)
+    try:
+        return msgspec.json.decode(outcome.stdout, type=Measure)
+    except msgspec.MsgspecError as err:
+        return Measure(why=f"byte tree only: what reads samples gave no answer: {err}", doubt=True)

@@ -1,0 +1,27 @@
+"""Print the sample trees of one file as JSON. Run as a program by :mod:`samples`, through the launcher, never imported:
+
+    python -I -S -B samples_child.py PATHS FILE SIZE
+
+PATHS, joined as PATH is, are the folders in which our code and its libraries lie. Whatever goes wrong ends this
+process; its last words say why.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+
+def main(paths: str, file: str, size: int) -> None:
+    """Measure ``file``, of ``size`` bytes."""
+    sys.path += paths.split(os.pathsep)
+    import msgspec  # found only now
+
+    from dockagent.core.clip_samples import measure
+
+    with Path(file).open("rb", buffering=0) as source:
+        os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        sys.stdout.buffer.write(msgspec.json.encode(measure(source, size)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
