@@ -208,11 +208,11 @@ def _grow(stage: Stage, line: Line) -> None:
     """Only where a card is a folder that lies in the bay."""
     name = line.words["camera"]
     folder = stage.place.bays / stage.bay_of(name)
-    clips = [path for path in sorted(folder.rglob("*.MP4"))]
-    if stage.stay(name) is None or not clips:
+    clips = stage.cast[name].clips(folder) if stage.stay(name) is not None else ()
+    if not clips:
         raise Unmet(f"{line.text}: it has no clip in a bay")
     stage.say("script", f"{name} records on", stage.bay_of(name), name)
-    cast.grow(clips[-1], int(line.words["number"]))
+    cast.grow(folder / clips[-1], int(line.words["number"]))
     stage.changed_in_bay(name, folder)
 
 

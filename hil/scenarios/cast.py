@@ -17,6 +17,7 @@ from hil.cameras.footage import Look
 from hil.cameras.keyring import identity_in, maker_in
 from hil.cameras.manifest import Flaw
 from hil.cameras.models import cards, quirks
+from hil.cameras.models.reader import Model
 from hil.cameras.pki import Identity, Validity, expired_identity
 from hil.cameras.plate import Plate
 from hil.cameras.specimen import Specimen
@@ -44,6 +45,7 @@ SIGNED, UNSIGNED = "reference-signed", "reference-unsigned"
 """The reference family, with and without a key. All other models are families of :mod:`hil.cameras.models`."""
 
 NORMAL = "storage"
+CONSOLE = "reference-console"
 _OF_FUNCTION: dict[str, tuple[Ability, ...]] = {
     "mtp": ("usb", "mtp"),
     "bulk": ("usb", "mode-switch"),
@@ -58,14 +60,27 @@ def model_names() -> tuple[str, ...]:
 
 
 def needs_of(part: Part) -> frozenset[Ability]:
-    """What a rig must be able to do for a camera. Raises ValueError for a mode or a quirk that its family has not."""
+    """What a rig must be able to do for a camera. Raises ValueError for a mode, a quirk or a console that its family
+    has not."""
     known = models.model(_family(part.model))
+    _check_console(part, known)
     quirks.check(part.quirk.split())
     mode = known.mode_called(part.mode or NORMAL)
     again = known.mode_called(mode.then).functions if mode.then else ()
     words = {*mode.functions, *again, *(("keyboard",) if part.keyboard else ())}
     needs: set[Ability] = {need for word in words for need in _OF_FUNCTION.get(word, ())}
     return part.needs | needs
+
+
+def _check_console(part: Part, known: Model) -> None:
+    """A console is the reference camera's dialogue on a serial line. Raises ValueError for a mode that lacks either."""
+    mode = known.mode_called(part.mode or NORMAL)
+    able = [mode, *([known.mode_called(mode.then)] if mode.then else [])]
+    if not part.console or any("acm" in one.functions and one.dialogue == CONSOLE for one in able):
+        return
+    lacking = [] if any("acm" in one.functions for one in able) else ['the function "acm"']
+    lacking += [] if any(one.dialogue == CONSOLE for one in able) else [f'dialogue = "{CONSOLE}"']
+    raise ValueError(f"{part.model} has no console: its mode {mode.name} lacks {' and '.join(lacking)}")
 
 
 def example_serial(name: str, model: str) -> str:
@@ -116,10 +131,18 @@ class Member:
         family, shift = _family(self.part.model), _shift(self.part, count, self.films)
         models.film(family, self.specimen.card, self.specimen.plate, shift)
         if self.part.sparse:
-            _blow_up(self.specimen.card, self.part.clip_kib * 1024)
+            self.blow_up()
         self.plan(shift)
         self.films += count
         self.sign(flaw)
+
+    def blow_up(self) -> None:
+        """Make every clip as long as it should be, with zeros that take no room; its time is kept."""
+        for name in self.clips(self.specimen.card):
+            path = self.specimen.card / name
+            times = path.stat()
+            os.truncate(path, self.part.clip_kib * 1024)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def plan(self, shift: Shift) -> None:
         """Note what the family says must be pulled of a shift."""
@@ -150,8 +173,12 @@ class Member:
             raise ValueError(f"{self.part.name} has no console")
         self.console.faults = Faults(**_MOODS[name])
 
+    def clips(self, root: Path) -> tuple[str, ...]:
+        """The footage files that lie in ``root``, its card or a copy of it, in order of their paths."""
+        return cards.clips(models.model(_family(self.part.model)), root)
+
     def _clip(self, number: int) -> str:
-        names = [clip.name for clip in card.clips(self.specimen.card)]
+        names = self.clips(self.specimen.card)
         if not 1 <= number <= len(names):
             raise ValueError(f"{self.part.name} has {len(names)} clips, no clip {number}")
         return names[number - 1]
@@ -161,15 +188,17 @@ def make(part: Part, home: Path, keys: Path, corpus: Path | None) -> Member:
     """Make one camera: its card in the folder ``home``, its keys in ``keys``. Raises FileNotFoundError for a medium of
     the corpus that is not there, ValueError for what its family cannot be."""
     family = _family(part.model)
+    _check_console(part, models.model(family))
     plate = models.plate_of(family, part.serial)
     identity = _identity(part, plate, keys) if part.model == SIGNED else None
     console = Console(plate, identity, clock=CameraClock(part.clock)) if part.console else None
     quirk, shift = part.quirk.split(), _shift(part, part.clips, 0)
     built = models.build(family, part.serial, home, shift=shift, mode=part.mode or NORMAL, quirk=quirk, talker=console)
-    (home / "DCIM").mkdir(exist_ok=True)
+    if any(file.path.startswith("DCIM/") for file in models.model(family).file):
+        (home / "DCIM").mkdir(exist_ok=True)  # a camera makes it before it has filmed anything
     member = Member(part, _as_written(part, built, console, corpus), console, identity, films=part.clips)
     if part.sparse:
-        _blow_up(home, part.clip_kib * 1024)
+        member.blow_up()
     member.plan(shift)
     member.sign(part.flaw)
     if part.altered:
@@ -186,15 +215,6 @@ def swap(one: Member, other: Member) -> None:
     first.rename(aside)
     second.rename(first)
     aside.rename(second)
-
-
-def _blow_up(home: Path, size: int) -> None:
-    """Make every clip so long, with zeros that take no room; its time is kept."""
-    for clip in card.clips(home):
-        path = home / clip.name
-        times = path.stat()
-        os.truncate(path, size)
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def grow(clip: Path, kib: int) -> None:

@@ -117,7 +117,14 @@ class Scenario:
         return replace(self, cameras=parts, needs=kept | now)
 
     def without(self, name: str) -> Scenario:
-        """The same without one camera, and without the lines that name it."""
+        """The same without one camera, and without the lines that name it.
+
+        Raises ValueError for a camera that it has not, and for its only one: where nobody takes part, nothing can fail.
+        """
+        if name not in self.cameras:
+            raise ValueError(f"no camera is called {name}; there are: {', '.join(self.cameras)}")
+        if len(self.cameras) == 1:
+            raise ValueError(f"no camera is left in {self.name} without {name}")
         cameras = {key: part for key, part in self.cameras.items() if key != name}
         script = tuple(line for line in self.script if name not in line.cameras())
         expect = tuple(line for line in self.expect if name not in line.cameras())

@@ -135,11 +135,11 @@ def _part(file: _File, name: str, table: dict[str, Any]) -> Part:
     if table.get("model") not in model_names():
         at, allowed = file.find(r"\bmodel\s*=", here), ", ".join(model_names())
         raise file.wrong(at, f"no model {table.get('model')!r}; allowed: {allowed}")
-    part = Part(**{"name": name, "serial": example_serial(name, table["model"]), **table})
     try:
+        part = Part(**{"name": name, "serial": example_serial(name, table["model"]), **table})
         needs_of(part)
-    except ValueError as error:
-        raise file.wrong(here, str(error)) from error
+    except ValueError as error:  # a family's file is told of with a line for each mistake
+        raise file.wrong(here, "; ".join(str(error).splitlines())) from error
     return part
 
 
@@ -180,13 +180,15 @@ def _consoles(file: _File, cameras: dict[str, Part], script: tuple[Line, ...]) -
 
 
 def _rigs(file: _File, rigs: Any) -> tuple[str, ...]:
-    if not isinstance(rigs, list) or not rigs or not set(rigs) <= set(RIGS):
+    if not isinstance(rigs, list) or not rigs or not all(rig in RIGS for rig in rigs):
         raise file.wrong(file.find(r"^\s*rigs\b"), f"rigs = {rigs!r} must be a list of: {', '.join(RIGS)}")
     return tuple(rig for rig in RIGS if rig in rigs)
 
 
 def _dock(file: _File, tables: Any) -> dict[str, dict[str, Any]]:
     at = file.find(r"^\s*\[?dock\b")
+    if not isinstance(tables, dict):
+        raise file.wrong(at, f"dock = {tables!r} must be tables of the dock's configuration: {', '.join(DOCK_TABLES)}")
     for name, keys in tables.items():
         if name not in DOCK_TABLES or not isinstance(keys, dict):
             raise file.wrong(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from hil.scenarios.soak import Job, Limit, replay, smallest, soak
 FAILED, WRONG, NOTHING = 1, 2, 3
 INTERRUPTED = 130
 _HERE = "here"
+_PLACE = ("--in", "--memory", "--timeout")
 
 
 @dataclass(slots=True)
@@ -41,21 +43,25 @@ class Tally:
 
 def main(words: Sequence[str]) -> int:
     """Play what the words say."""
-    options = _parser().parse_args(words)
-    if options.where != _HERE:
-        return _elsewhere(options, words)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way: every child, then itself
-    folder = Path(options.keep or tempfile.mkdtemp(prefix="hil-")).absolute()
+    options = parser().parse_args(words)
     try:
-        scenarios = [_chosen(read(path), options) for path in _paths(options)]
+        written = [read(path) for path in _paths(options)]
+        scenarios = [chosen(scenario, options) for scenario in written]
         limit = Limit.parse(options.soak) if options.soak else Limit(runs=1)
     except (Mistake, ValueError) as error:
         print(error, file=sys.stderr)
         return WRONG
+    if options.where != _HERE:
+        return _elsewhere(options, words)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end it in the same way: every child, then itself
+    folder = Path(options.keep or tempfile.mkdtemp(prefix="hil-")).absolute()
+    bench = Path(options.bench).absolute() if options.bench else None
+    place = tuple(shlex.split(options.inside))
     tally = Tally()
     try:
-        for scenario in scenarios:
-            _run_one(scenario, options, folder / f"{scenario.name}-{options.rig}", limit, tally)
+        for whole, scenario in zip(written, scenarios, strict=True):
+            job = Job(scenario, options.rig, folder / f"{scenario.name}-{options.rig}", bench, place, whole)
+            _run_one(job, options, limit, tally)
     except KeyboardInterrupt:
         print("interrupted; dock and rig are taken down", file=sys.stderr)
         return INTERRUPTED
@@ -65,8 +71,8 @@ def main(words: Sequence[str]) -> int:
     return tally.status
 
 
-def _run_one(scenario: Scenario, options: argparse.Namespace, folder: Path, limit: Limit, tally: Tally) -> None:
-    job = Job(scenario, options.rig, folder, Path(options.bench).absolute() if options.bench else None)
+def _run_one(job: Job, options: argparse.Namespace, limit: Limit, tally: Tally) -> None:
+    scenario, folder = job.scenario, job.folder
     say = (lambda _: None) if options.json else print
     try:
         if options.soak:
@@ -133,7 +139,7 @@ def _paths(options: argparse.Namespace) -> list[Path]:
     return list(all_cases()) if options.all else [find(name) for name in options.scenario]
 
 
-def _chosen(scenario: Scenario, options: argparse.Namespace) -> Scenario:
+def chosen(scenario: Scenario, options: argparse.Namespace) -> Scenario:
     """The scenario without the cameras that are left out, and with the faults that are given."""
     for name in options.without:
         scenario = scenario.without(name)
@@ -145,47 +151,53 @@ def _elsewhere(options: argparse.Namespace, words: Sequence[str]) -> int:
     """The same command inside a guest, which gives back only what it writes into the shared folder."""
     folder = Path(options.keep or tempfile.mkdtemp(prefix="hil-")).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    inner = [sys.executable, "-m", "hil", "run", *_without_place(words), "--keep", str(folder)]
+    inside, place = parted(words)
+    inner = [sys.executable, "-m", "hil", "run", *inside, "--keep", str(folder), f"--inside={shlex.join(place)}"]
     boot = [sys.executable, "-m", f"hil.rigs.{options.where}", "--share", str(folder)]
     boot += ["--memory", str(options.memory), "--timeout", str(options.timeout)]
     return subprocess.run([*boot, "--", *inner], check=False).returncode
 
 
-def _without_place(words: Sequence[str]) -> list[str]:
-    """The words but for those that say where; as argparse takes them, `--in uml` and `--in=uml`."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        if skip:
-            skip = False
-        elif word in ("--in", "--keep", "--memory", "--timeout"):
-            skip = True
-        elif not word.startswith(("--in=", "--keep=", "--memory=", "--timeout=")):
-            kept.append(word)
-    return kept
+def parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words for the command in the guest, and those that say which guest it is; `--keep` is neither. Words as
+    argparse takes them, `--in uml` and `--in=uml`."""
+    inside: list[str] = []
+    place: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, _ = word.partition("=")
+        if name not in (*_PLACE, "--keep"):
+            inside.append(word)
+            continue
+        whole = [word] if equals else [word, next(rest)]
+        if name in _PLACE:
+            place += whole
+    return inside, place
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hil run", description=__doc__, allow_abbrev=False)
-    parser.add_argument("scenario", nargs="*", help="names of `python -m hil list`, or files")
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """What the command takes."""
+    words = argparse.ArgumentParser(prog="python -m hil run", description=__doc__, allow_abbrev=False)
+    words.add_argument("scenario", nargs="*", help="names of `python -m hil list`, or files")
+    words.add_argument(
         "--all", action="store_true", help="all that come with the project; those that a rig cannot carry are skipped"
     )
-    parser.add_argument("--rig", choices=rigs.RIGS, default="folder")
-    parser.add_argument(
+    words.add_argument("--rig", choices=rigs.RIGS, default="folder")
+    words.add_argument(
         "--in", dest="where", choices=(_HERE, "uml", "qemu"), default=_HERE, help="boot this guest, and play there"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="draw the faults of cameras whose faults are random")
-    parser.add_argument(
+    words.add_argument("--seed", type=int, metavar="N", help="draw the faults of cameras whose faults are random")
+    words.add_argument(
         "--soak", metavar="8h|200", help="seed after seed, until one fails or the time or the number is over"
     )
-    parser.add_argument(
+    words.add_argument(
         "--faults", action="append", default=[], metavar="CAMERA=LETTERS", help="instead of those in the file"
     )
-    parser.add_argument("--without", action="append", default=[], metavar="CAMERA", help="leave a camera out")
-    parser.add_argument("--bench", metavar="FILE", help="the description of a real bench, for --rig bench")
-    parser.add_argument("--keep", metavar="DIR", help="where reports go; what a failed run leaves stays there whole")
-    parser.add_argument("--json", action="store_true", help="a line of data for each scenario")
-    parser.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the guest")
-    parser.add_argument("--timeout", type=int, default=1800, metavar="S", help="of the guest")
-    return parser
+    words.add_argument("--without", action="append", default=[], metavar="CAMERA", help="leave a camera out")
+    words.add_argument("--bench", metavar="FILE", help="the description of a real bench, for --rig bench")
+    words.add_argument("--keep", metavar="DIR", help="where reports go; what a failed run leaves stays there whole")
+    words.add_argument("--json", action="store_true", help="a line of data for each scenario")
+    words.add_argument("--inside", default="", help=argparse.SUPPRESS)  # in a guest: the words that led there
+    words.add_argument("--memory", type=int, default=1024, metavar="MIB", help="of the guest")
+    words.add_argument("--timeout", type=int, default=1800, metavar="S", help="of the guest")
+    return words

@@ -18,12 +18,18 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is played, on which rig, where its folders go."""
+    """What is played, on which rig, where its folders go.
+
+    ``scenario``: as it was asked for; ``written``: as its file has it, None where that is the same. ``place``: the
+    words of the command that say in which guest it is played; none where it is this machine.
+    """
 
     scenario: Scenario
     rig: str
     folder: Path
     bench: Path | None = None
+    place: tuple[str, ...] = ()
+    written: Scenario | None = None
 
     def once(self, scenario: Scenario, seed: int | None, folder: str) -> Outcome:
         """Play it once. Raises Skipped."""
@@ -93,13 +99,16 @@ def scenario_of(scenario: Scenario, trial: Trial) -> Scenario:
 
 
 def replay(outcome: Outcome, job: Job) -> str:
-    """The command that plays it again: everything that a seed decided is written out."""
-    path = job.scenario.path
+    """The command that plays it again: everything is written out that a seed or a word of the command made different
+    from the file."""
+    path, played = job.scenario.path, outcome.scenario.cameras
     words = ["python", "-m", "hil", "run", path.stem if path.parent == CASES else str(path), "--rig", job.rig]
-    for name, letters in outcome.letters.items():
-        words += ["--faults", f"{name}={letters}"]
-    for name in job.scenario.cameras.keys() - outcome.scenario.cameras.keys():
-        words += ["--without", name]
+    words += job.place
+    for name, part in (job.written or job.scenario).cameras.items():
+        if name not in played:
+            words += ["--without", name]
+        elif part.faults or played[name].faults:
+            words += ["--faults", f"{name}={played[name].faults}"]
     return shlex.join([*words, "--bench", str(job.bench)] if job.bench else words)
 
 

@@ -61,6 +61,12 @@ def answered(card: CardFacts, family: str) -> CardFacts:
     return dataclasses.replace(card, answered=family if command_id(family) else "")
 
 
+def tells_serial(profile: Profile) -> bool:
+    """Whether the profile says where on the card the serial number stands."""
+    texts = (profile.identity.label, profile.identity.path, *(text for one in profile.probe for text in one.identity))
+    return any("(?P<serial>" in text for text in texts)
+
+
 def matches(card: CardFacts) -> dict[str, Match]:
     return {one.profile: one for one in recognise.match(PROFILES, card)}
 
@@ -102,8 +108,7 @@ def test_the_identity_that_the_family_leaves_on_its_card_is_found(family: str, t
     found = matches(answered(facts_of(camera, command_id(family)), family))[family].identity
     plate = camera.plate.as_json()
     assert all(plate[key] == value for key, value in found.items())
-    by_serial = {"reference-signed", "gopro-hero", "ambarella-body", "tecsar"}
-    assert ("serial" in found) is (family in by_serial)
+    assert ("serial" in found) is tells_serial(BY_NAME[family])
     assert family != "transcend-body" or found == {"model": "DPB10"}
 
 
@@ -292,6 +297,15 @@ holds = "video"
     (GOOD.replace('name = "storage"', 'name = "work"'), "mode: none is called storage or mtp"),
     (GOOD.replace('name = "storage"', 'name = "storage"\nthen = "disk"'), "mode[1].then: 'disk': needs a dialogue"),
     (GOOD.replace('name = "storage"', 'name = "storage"\ndialogue = "morse"'), "mode[1].dialogue: 'morse' is not"),
+    (GOOD.replace('["storage"]', '["storage", "acm"]'), "mode[1].functions: acm needs a dialogue that is spoken there"),
+    (GOOD.replace('name = "storage"', 'name = "storage"\ndialogue = "amba-bulk"'),
+     "mode[1].dialogue: 'amba-bulk' needs a function to speak on: acm or bulk"),
+    (GOOD.replace('name = "storage"', 'name = "storage"\nsays_serial = "{seral}"'),
+     "mode[1].says_serial: '{seral}' cannot be filled ('seral'); words: serial, maker, model, firmware"),
+    (GOOD.replace("[card]", "[card]\nlabel = '{makr}'"), "card.label: '{makr}' cannot be filled ('makr'); words: "),
+    (GOOD.replace("[card]", "[card]\nlabel = '{serial.x}'"), "card.label: '{serial.x}' cannot be filled ("),
+    (GOOD + "[[impostor]]\nwhat = 'x'\nusb = '1111:2222'\nfunctions = []\nsays_serial = '{0}'",
+     "impostor[1].says_serial: '{0}' cannot be filled"),
     (GOOD.replace('name = "storage"', 'name = "storage"\ninquiry = ["a", "b"]'), "mode[1].inquiry: must be three"),
     (GOOD.replace("[card]", "[card]\nfilesystem = 'ntfs'"), "card.filesystem: 'ntfs' is not known; there are vfat"),
     (GOOD.replace('"footage"', '"film"'), "file[1].role: 'film' is not known; there are footage"),

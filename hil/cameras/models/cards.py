@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from string import Formatter
 
-from hil.cameras import footage
+from hil.cameras import card, footage
 from hil.cameras.card import Shift
 from hil.cameras.models.reader import File, Model
 from hil.cameras.plate import Plate
@@ -42,6 +44,24 @@ def film(model: Model, root: Path, plate: Plate, shift: Shift) -> None:
             _date(path, shift, shift.first, file)
     for number in shift.numbers():
         _record(model, root, plate, shift, number)
+
+
+def clips(model: Model, root: Path) -> tuple[str, ...]:
+    """The footage files that lie on a card now, as its family names them, in order of their paths. What a computer left
+    beside a clip (``._CLIP0001.MP4``) is none."""
+    if model.card.film == "reference":
+        return tuple(clip.name for clip in card.clips(root))
+    named = [_pattern(file.path) for file in model.file if file.role == "footage"]
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return tuple(path for path in paths if any(one.fullmatch(path) for one in named))
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """What a template of a path can become."""
+    parts = Formatter().parse(template)
+    return re.compile(
+        "".join(re.escape(said) + (r"(?!\._)[^/]+" if field is not None else "") for said, field, _, _ in parts)
+    )
 
 
 def _record(model: Model, root: Path, plate: Plate, shift: Shift, number: int) -> None:
@@ -120,7 +140,7 @@ def _fill(model: Model, template: str, plate: Plate, shift: Shift, number: int, 
     }
     try:
         return template.format_map(words)
-    except (KeyError, ValueError, IndexError) as error:
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
         known = ", ".join(words)
         raise ValueError(
             f"{model.family}.toml: {template!r:.60}: cannot be filled ({error}); words: {known}"

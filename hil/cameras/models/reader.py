@@ -25,6 +25,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from hil.cameras import console
 from hil.cameras.dialects import amba, e12, zzx
 from hil.cameras.models import quirks
+from hil.cameras.plate import Plate
 from hil.rigs.faults import LETTERS
 
 ROLES = ("footage", "proxy", "thumbnail", "sidecar", "photo", "camera-owned", "private", "other")
@@ -211,11 +212,14 @@ def _mistakes(model: Model) -> Iterator[str]:
         yield "mode: none is called storage or mtp; a camera whose files nobody can read needs no dock"
     for count, mode in enumerate(model.mode, 1):
         yield from _device_mistakes(f"mode[{count}]", mode)
-        yield from _one_of(f"mode[{count}].dialogue", mode.dialogue, ("", *DIALOGUES))
+        yield from _template_mistakes(f"mode[{count}].says_serial", mode.says_serial, model)
+        yield from _dialogue_mistakes(f"mode[{count}]", mode)
         if mode.then and (mode.then not in names or not mode.dialogue):
             yield f"mode[{count}].then: {mode.then!r}: needs a dialogue here, and a mode of that name"
     for count, one in enumerate(model.impostor, 1):
         yield from _device_mistakes(f"impostor[{count}]", one)
+        yield from _template_mistakes(f"impostor[{count}].says_serial", one.says_serial, model)
+    yield from _template_mistakes("card.label", model.card.label, model)
     yield from _one_of("card.filesystem", model.card.filesystem, FILE_SYSTEMS)
     yield from _one_of("card.film", model.card.film, ("files", "reference"))
     for count, file in enumerate(model.file, 1):
@@ -236,6 +240,25 @@ def _device_mistakes(at: str, device: Device) -> Iterator[str]:
         and [len(one) > most for one, most in zip(device.inquiry, (8, 16, 4), strict=False)] != [False] * 3
     ):
         yield f"{at}.inquiry: must be three texts of at most 8, 16 and 4 characters (SPC-4, 6.6.2)"
+
+
+def _template_mistakes(at: str, template: str, model: Model) -> Iterator[str]:
+    """What keeps a template from being filled with the plate's words."""
+    plate = model.plate
+    words = Plate(model.example, plate.maker, plate.model, plate.firmware).as_json()
+    try:
+        template.format_map(words)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        yield f"{at}: {template!r:.60} cannot be filled ({error}); words: {', '.join(words)}"
+
+
+def _dialogue_mistakes(at: str, mode: Mode) -> Iterator[str]:
+    """A boot ROM has ``bulk`` and says nothing; a serial line on which nothing answers is none."""
+    yield from _one_of(f"{at}.dialogue", mode.dialogue, ("", *DIALOGUES))
+    if "acm" in mode.functions and not mode.dialogue:
+        yield f"{at}.functions: acm needs a dialogue that is spoken there; there are {', '.join(DIALOGUES)}"
+    if mode.dialogue and not {"acm", "bulk"} & set(mode.functions):
+        yield f"{at}.dialogue: {mode.dialogue!r} needs a function to speak on: acm or bulk"
 
 
 def _file_mistakes(at: str, file: File) -> Iterator[str]:
