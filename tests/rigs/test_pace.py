@@ -134,7 +134,8 @@ def test_one_that_is_held_goes_on_afterwards(place: Place) -> None:
 
 
 def test_a_camera_leaves_a_folder_at_its_byte(tmp_path: Path) -> None:
-    """As it is written: in the middle of the twelfth MiB of sixteen, which takes a folder some milliseconds."""
+    """As it is written: in the middle of the twelfth MiB of sixteen, which takes a folder some milliseconds. A dock
+    reads MiB by MiB and may have asked for the next when the kernel's signal meets it: it has that one or one more."""
     path = tmp_path / "due.toml"
     path.write_text(
         'about = "A control"\nwhy = "a letter means a byte"\n'
@@ -144,4 +145,5 @@ def test_a_camera_leaves_a_folder_at_its_byte(tmp_path: Path) -> None:
     outcome = play(read(path), "folder", tmp_path / "run")
     assert outcome.good, outcome.why
     words = [one.words for one in outcome.moments if one.kind == "acquire.failed"]
-    assert [word.rsplit(";", 1)[1] for word in words] == [f" {12 * MIB} bytes are kept"]
+    (kept,) = [word.rsplit(";", 1)[1] for word in words]
+    assert kept in [f" {count * MIB} bytes are kept" for count in (12, 13)]
