@@ -106,7 +106,8 @@ class Furniture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[witnesses]``: who cosigns this dock's checkpoints. ``ask``: ``VKEY URL`` of each; ``quorum``: how many must,
     0 for more than half; ``every_minutes``, ``every_records``: how often they are asked; ``publish``: whether
-    checkpoint and tiles go to the store."""
+    checkpoint and tiles go to the store; ``ca_file``: PEM of whom to trust for https, if not the
+    system's choice."""
 
     ask: tuple[str, ...] = ()
     quorum: Natural = 0
@@ -114,14 +115,16 @@ class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     every_records: Positive = 1000
     timeout_s: Positive = 10
     publish: bool = True
+    ca_file: str = ""
 
 
 class Timestamps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[timestamps]``: the RFC 3161 authority that stamps checkpoints, and PEM files of the roots that it must lead
-    to."""
+    to; ``ca_file``: PEM of whom to trust for https, instead of the system's choice."""
 
     url: str = ""
     roots: tuple[str, ...] = ()
+    ca_file: str = ""
 
 
 class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

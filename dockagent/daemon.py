@@ -173,6 +173,8 @@ def notary(config: Config, home: RealDisk, timeout_s: float = 0.0) -> Notary | N
         stamp_roots=stamp_roots(config),
         publish=asked.publish,
         own=_own_witness(home),
+        ca_file=asked.ca_file,
+        stamp_ca_file=stamps.ca_file,
     )
 
 

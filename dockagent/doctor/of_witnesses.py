@@ -54,7 +54,7 @@ def witnesses(
         yield failure("history", f"{err.filename} cannot be read: {err.strerror}", "run this as the agent's user")
         return
     for peer in peers:
-        yield _reached(peer)
+        yield _reached(peer, setting.ca_file)
     if peers:
         yield _since(setting, peers, home, now)
 
@@ -118,11 +118,18 @@ def _can_listen(listen: str, address: tuple[str, int], logs: int) -> Check:
     return ok("witness", f"will listen at {listen} for {logs} logs when the agent runs")
 
 
-def _reached(peer: WitnessPeer) -> Check:
+def _reached(peer: WitnessPeer, ca_file: str) -> Check:
+    """Whether it takes a connection; for https, whether it shows a certificate that we trust."""
+    from dockagent.ledger.conversation import conversation, tls  # TLS: only for those who ask somebody
+
     parts = urlsplit(peer.url)
-    address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
     try:
-        socket.create_connection(address, REACH_S).close()
+        with conversation(parts.hostname or "", port, REACH_S, tls(ca_file, "witnesses") if secure else None):
+            pass
+    except DockError as err:
+        return failure("witness reached", err.what, err.hint)
     except OSError as err:
         return warning(
             "witness reached", f"{peer.name} at {peer.url}: {err.strerror or err}", "check its machine and the network"

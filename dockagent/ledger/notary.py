@@ -30,12 +30,13 @@ class Notary:
     publish: bool = True
 
 
-def stamper(url: str, roots: Sequence[x509.Certificate], timeout_s: float) -> Stamper:
-    """Asks the authority at ``url``, and takes nothing that does not lead to one of ``roots``."""
+def stamper(url: str, roots: Sequence[x509.Certificate], timeout_s: float, ca_file: str = "") -> Stamper:
+    """Asks the authority at ``url``, and takes nothing that does not lead to one of ``roots``. ``ca_file``: whom to
+    trust for https, if not those whom the system trusts."""
 
     def stamp(data: bytes) -> tuple[bytes, int, str]:
         nonce = secrets.randbits(128)
-        reply = timestamps.ask(url, data, nonce=nonce, timeout=timeout_s)
+        reply = timestamps.ask(url, data, nonce=nonce, timeout=timeout_s, ca_file=ca_file)
         said = timestamps.check(reply, data, roots, nonce=nonce)
         return reply, said.time_ms, said.serial
 
@@ -52,22 +53,29 @@ def notary_of(
     stamp_roots: Sequence[x509.Certificate] = (),
     publish: bool = True,
     own: note.VerifierKey | None = None,
+    ca_file: str = "",
+    stamp_ca_file: str = "",
 ) -> Notary | None:
     """The notary over the network that these settings name: ``ask``, ``VKEY URL`` of each witness; ``quorum``, 0 for
     more than half; ``timeout_s`` seconds for each of them and for the authority at ``stamp_url``; ``own``, as in
-    :func:`peers_of`. None where there is nobody to ask. Raises UsageError for settings that cannot work."""
+    :func:`peers_of`; ``ca_file``, ``stamp_ca_file``: whom to trust for https. None where there is nobody to ask. Raises
+    UsageError for settings that cannot work."""
     peers = peers_of(ask, quorum, own)
     check_authority(stamp_url, stamp_roots)
     if not peers and not stamp_url:
         return None
-    from dockagent.ledger.witness_http import post_http  # HTTP and TLS: only for those who ask somebody
+    from dockagent.ledger.conversation import tls  # HTTP and TLS: only for those who ask somebody
+    from dockagent.ledger.witness_http import post_http
+
+    if stamp_ca_file:
+        tls(stamp_ca_file, "timestamps")
 
     return Notary(
         peers,
         quorum_of(quorum, len(peers)),
-        post_http(timeout_s),
+        post_http(timeout_s, ca_file),
         leaves,
-        stamper(stamp_url, stamp_roots, timeout_s) if stamp_url else None,
+        stamper(stamp_url, stamp_roots, timeout_s, stamp_ca_file) if stamp_url else None,
         stamp_url,
         publish,
     )

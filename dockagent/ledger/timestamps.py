@@ -48,19 +48,20 @@ class Stamp:
     verified_by: str
 
 
-def ask(url: str, data: bytes, *, nonce: int, timeout: float) -> bytes:
+def ask(url: str, data: bytes, *, nonce: int, timeout: float, ca_file: str = "") -> bytes:
     """The reply of the authority at ``url`` (http or https) to a query over the SHA-256 of ``data``: raw DER, at most
     :data:`MOST_BYTES`, not checked beyond being one DER sequence. Only the digest leaves the house.
 
     ``nonce``: a fresh random number of 64 bits or more, below 2^512, not negative. ``timeout``: seconds for the whole
-    exchange after the name was looked up. Raises UsageError for a wrong address or nonce; Permanent where the authority
+    exchange after the name was looked up; ``ca_file``: PEM file of whom to trust for https, or "" for the system's
+    choice. Raises UsageError for a wrong address or nonce; Permanent where the authority
     will not take such a query; Retryable for all else: nobody there, a portal's page or redirect, too slow, too much.
     """
     if not 0 <= nonce < 1 << 512:
         raise UsageError("a time stamp's nonce must be a number from 0 to 2^512 - 1")
     from dockagent.ledger.timestamps_http import exchange  # TLS and HTTP are not needed to check what was kept
 
-    reply = exchange(url, der.query(data, nonce), most=MOST_BYTES, timeout=timeout)
+    reply = exchange(url, der.query(data, nonce), most=MOST_BYTES, timeout=timeout, ca_file=ca_file)
     if not der.is_whole(reply):
         raise Retryable(f"{url} answered with {len(reply)} bytes that are no time-stamp reply")
     return reply

@@ -1,24 +1,26 @@
 """Talking to a witness over the network: one request, one answer, one time limit for the whole of it."""
 
 import http.client
-import socket
 import ssl
 from urllib.parse import urlsplit
 
 from dockagent import __version__
 from dockagent.errors import Retryable
 from dockagent.ledger.ask_witness import Post, Reply, WitnessPeer
-from dockagent.ledger.deadline import deadline
+from dockagent.ledger.conversation import conversation, tls
 
 _MOST_ANSWER = 64 << 10
 
 
-def post_http(timeout_s: float) -> Post:
-    """The :data:`Post` over the network; ``timeout_s`` seconds for a whole conversation. Nothing is redirected."""
+def post_http(timeout_s: float, ca_file: str = "") -> Post:
+    """The :data:`Post` over the network; ``timeout_s`` seconds for a whole conversation; ``ca_file``: see
+    :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for a ``ca_file`` that is
+    none."""
+    context = tls(ca_file, "witnesses")
 
     def post(peer: WitnessPeer, body: bytes) -> Reply:
         try:
-            return _converse(peer, body, timeout_s)
+            return _converse(peer, body, timeout_s, context)
         except (OSError, http.client.HTTPException) as err:
             what = f"witness {peer.name} at {peer.url} does not answer: {err or type(err).__name__}"
             raise Retryable(what, "check its URL, its machine and the network") from err
@@ -26,25 +28,15 @@ def post_http(timeout_s: float) -> Post:
     return post
 
 
-def _converse(peer: WitnessPeer, body: bytes, timeout_s: float) -> Reply:
+def _converse(peer: WitnessPeer, body: bytes, timeout_s: float, context: ssl.SSLContext) -> Reply:
     parts = urlsplit(peer.url)
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    address = (host, parts.port or (443 if secure else 80))
-    with socket.create_connection(address, timeout_s) as line, deadline(line, timeout_s) as over:
-        try:
-            reply = _talk(line, host, parts.netloc.rpartition("@")[2], parts.path, body, secure=secure)
-        except (OSError, http.client.HTTPException) as err:
-            if over.is_set():
-                raise TimeoutError(f"nothing whole within {timeout_s:g} s") from err
-            raise
-    if over.is_set():  # an answer without a length looks whole when its line is shut
-        raise TimeoutError(f"nothing whole within {timeout_s:g} s")
-    return reply
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    with conversation(parts.hostname or "", port, timeout_s, context if secure else None) as connection:
+        return _talk(connection, parts.netloc.rpartition("@")[2], parts.path, body)
 
 
-def _talk(line: socket.socket, host: str, shown: str, path: str, body: bytes, *, secure: bool) -> Reply:
-    connection = http.client.HTTPConnection(host)
-    connection.sock = ssl.create_default_context().wrap_socket(line, server_hostname=host) if secure else line
+def _talk(connection: http.client.HTTPConnection, shown: str, path: str, body: bytes) -> Reply:
     headers = {"Host": shown, "Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
     headers["User-Agent"] = f"dockagent/{__version__}"
     connection.request("POST", f"{path}/add-checkpoint", body, headers)

@@ -1,0 +1,44 @@
+"""One HTTP conversation with an outsider: one connection, TLS where its address asks for it, one end for all of it."""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dockagent.errors import UsageError
+from dockagent.ledger.deadline import deadline
+
+
+def tls(ca_file: str, table: str) -> ssl.SSLContext:
+    """Verified TLS: by the certificates in the PEM file ``ca_file`` alone, or with "" by those that the system trusts.
+    ``table`` names it. Raises UsageError for a file that holds none."""
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+    except (OSError, ssl.SSLError) as err:
+        raise UsageError(f"no certificate in {ca_file}: {err}", f"check ca_file in [{table}]") from err
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+@contextmanager
+def conversation(
+    host: str, port: int, timeout_s: float, context: ssl.SSLContext | None
+) -> Iterator[http.client.HTTPConnection]:
+    """A connection that is shut ``timeout_s`` seconds after it was begun, however busily the other side sends: a
+    socket's own limit starts anew with each byte. ``context``: the TLS to speak, or None. What was read in a
+    conversation that was shut is not believed: an answer without a length looks whole then. Raises OSError and
+    HTTPException."""
+    with socket.create_connection((host, port), timeout_s) as line, deadline(line, timeout_s) as over:
+        connection = http.client.HTTPConnection(host, port)
+        try:
+            connection.sock = context.wrap_socket(line, server_hostname=host) if context else line
+            yield connection
+        except (OSError, http.client.HTTPException) as err:
+            if over.is_set():
+                raise TimeoutError(f"no whole answer in {timeout_s:g} s") from err
+            raise
+        finally:
+            connection.close()
+    if over.is_set():
+        raise TimeoutError(f"no whole answer in {timeout_s:g} s")
