@@ -6,6 +6,7 @@ from dockagent.core.model import History, State, Trouble
 
 OF_HISTORY = (ev.Checkpointed, ev.CheckpointFailed)
 FIRST_MS, LONGEST_MS = 15_000, 300_000
+CONTRADICTED = "witness-contradicts"  # the code of a finding: a witness has seen another history
 
 
 def count(state: State, event: ev.Event) -> None:

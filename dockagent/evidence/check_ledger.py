@@ -8,6 +8,7 @@ from dockagent.errors import Refused
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.owners import Owners
 from dockagent.evidence.report import Report, Verdict
+from dockagent.evidence.told import Told
 from dockagent.ledger.keys import RECORD
 
 _SHOWN = 3  # so many bad records are named; the others are counted
@@ -21,6 +22,7 @@ class _Tally:
     root: bytes | None = None  # at the checkpoint's size
     torn: int = 0  # bytes of an unfinished last line
     malformed: list[str] = field(default_factory=list)
+    told: Told = field(default_factory=Told)
 
 
 def check_ledger(path: str, lines: Iterable[bytes], checkpoint: bytes | None, keyring: Keyring) -> Report:
@@ -43,7 +45,7 @@ def check_ledger(path: str, lines: Iterable[bytes], checkpoint: bytes | None, ke
         "complete": _complete(tally, head),
     }
     torn = [f"{tally.torn} bytes of an unfinished record at the end"] if tally.torn else []
-    findings = (*torn, *owners.findings(tally.edge.size))
+    findings = (*torn, *owners.findings(tally.edge.size), *tally.told.findings())
     facts = [f"{tally.edge.size} records, root {tally.edge.root().hex()}"]
     if head:
         facts.append(f"checkpoint of {head.origin} over {head.size} records")
@@ -93,6 +95,7 @@ def _weigh(entry: bytes, owners: Owners, tally: _Tally) -> None:
         tally.malformed.append(f"record {index}: {err.what}" if len(tally.malformed) < _SHOWN else "")
         return
     owners.weigh(index, envelope, record, tally.edge.root)
+    tally.told.weigh(index, record)
 
 
 def _intact(tally: _Tally, head: note.Checkpoint | None, trouble: str) -> Verdict:

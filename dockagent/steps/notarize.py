@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from dockagent.core import cosignature, merkle, note
 from dockagent.core import events as ev
+from dockagent.core.history import CONTRADICTED
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Cosigner, TimeStamp
 from dockagent.errors import DockError, Missing, Refused, Retryable
@@ -142,8 +143,9 @@ def _ask(one: _Round, peer: WitnessPeer, guess: int) -> None:
             made = (cosignature.check(note.parse(one.signed), peer.key),)
             _compare_clocks(one, made[0])
     except DockError as err:
-        one.contradicted = one.contradicted or isinstance(err, Contradicted)
-        one.note_trouble("witness", str(err))
+        contradicted = isinstance(err, Contradicted)
+        one.contradicted = one.contradicted or contradicted
+        one.note_trouble(CONTRADICTED if contradicted else "witness", str(err))
         return
     one.cosigners += [Cosigner(peer.name, peer.key.key_hash.hex(), cosigned.seconds * 1000) for cosigned in made]
 

@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 
 from dockagent.core import merkle, note, strict_json
+from dockagent.core.history import CONTRADICTED
+from dockagent.durable import RealDisk
 from dockagent.errors import Missing, UsageError
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import read_trust, verify
 from dockagent.ledger.keys import Keys
+from dockagent.ledger.log import Ledger
 from dockagent.ledger.trust import DockIdentity, Trust
 from tests.ledger import made
 
@@ -229,3 +232,27 @@ def test_the_hand_made_trust_of_several_docks_is_read(tmp_path: Path, folder: Pa
     assert check(folder, read_trust(tmp_path / "trust.json")).exit_code == 0
     with pytest.raises(UsageError, match="cannot read the trust file"):
         read_trust(tmp_path / "absent.json")
+
+
+def test_what_witnesses_held_against_it_is_said_however_well_the_rest_fits(tmp_path: Path, keys: Keys) -> None:
+    """A dock that was forked or rolled back goes on writing, and what it writes is signed and whole."""
+
+    def round_with(number: int, code: str, text: object) -> bytes:
+        what = {"findings": [{"code": code, "text": text, "severity": "warning"}]}
+        return strict_json.canonical({"index": number, "type": "checkpoint", "what": what})
+
+    folder = made.ledger(tmp_path / "home" / "ledger", keys, 2)
+    with Ledger.open(RealDisk(folder), keys) as log:
+        log.append([round_with(2, "witness", "witness w is away")])
+        log.append([round_with(n, CONTRADICTED, f"witness w has seen {n}\x1b: a fork") for n in range(3, 8)])
+        odd: tuple[object, ...] = ([], {"findings": 3}, {"findings": [4, {"code": CONTRADICTED, "text": 5}]})
+        log.append(
+            [strict_json.canonical({"index": 8 + n, "type": "checkpoint", "what": one}) for n, one in enumerate(odd)]
+        )
+        log.checkpoint()
+    report = check(folder, keys.trust)
+    assert words(report) == GOOD
+    assert report.exit_code == 3
+    assert report.findings[0] == "record 3: witness w has seen 3\x1b: a fork"
+    assert report.findings[3] == "and 2 more records of such answers"
+    assert len(report.findings) == 4

@@ -8,6 +8,7 @@ import pytest
 
 from dockagent.core import cosignature, merkle, note
 from dockagent.core import events as ev
+from dockagent.core.history import CONTRADICTED
 from dockagent.core.inventory import Finding
 from dockagent.errors import Missing, Permanent, Refused, Retryable, UsageError
 from dockagent.ledger import tiles_read
@@ -138,6 +139,7 @@ def test_a_fork_is_neither_cosigned_nor_published_nor_stamped() -> None:
     event = place.round(stamp=lambda data: (b"token", 1, "1"), stamp_url="http://tsa")
     assert (event.cosigners, event.stamp, event.published) == ((), None, "")
     assert all("another" in one.text for one in event.findings)
+    assert codes(event) == [CONTRADICTED] * 3
     assert place.store.objects == seen
 
 
