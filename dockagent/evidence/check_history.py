@@ -5,6 +5,7 @@ bears their word, wherever it was found, must be a head of the ledger that is he
 rolled back; one that is another below that size is a fork.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -62,6 +63,7 @@ class _Case:
     findings: list[str] = field(default_factory=list)
     stamps: list[tuple[_Head, timestamps.Stamp]] = field(default_factory=list)
     bad_stamps: list[str] = field(default_factory=list)
+    strangers: Counter[str] = field(default_factory=Counter)  # where: checkpoints that nobody known here has signed
     facts: list[str] = field(default_factory=list)
 
 
@@ -87,6 +89,10 @@ def check_history(
     origins = {own_head.origin} if own_head else {key.name for key in log_keys}
     for one in found:
         _sort(one, origins, log_keys, trust, case)
+    case.findings += [
+        f"{_checkpoints(count)} {where}: signed by nobody who is known here, so not used"
+        for where, count in case.strangers.items()
+    ]
     # 2. Each must be a head of the records that are here.
     size, roots = _roots(lines, {one.head.size for one in case.heads})
     for its in case.heads:
@@ -95,6 +101,10 @@ def check_history(
     if not case.refuted:
         _check_stamps(case, trust)
     return _with(report, case, size, trust)
+
+
+def _checkpoints(count: int) -> str:
+    return "the checkpoint" if count == 1 else f"{count} checkpoints"
 
 
 def _own(data: bytes | None) -> note.Checkpoint | None:
@@ -116,7 +126,7 @@ def _sort(one: Found, origins: set[str], log_keys: Sequence[note.VerifierKey], t
     cosigned, bad = cosignature.good(signed, trust.witnesses)
     case.findings += [f"{one.where}: {what}" for what in bad]
     if not cosigned and not any(_signs(signed, key) for key in log_keys):
-        case.findings.append(f"the checkpoint {one.where} is signed by nobody who is known here; it was not used")
+        case.strangers[one.where] += 1
         return
     case.heads.append(_Head(one, head, cosigned))
 

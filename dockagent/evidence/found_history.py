@@ -2,10 +2,11 @@
 kept. Reading only; what they are worth, ``check_history`` says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dockagent.errors import UsageError
+from dockagent.core import note
+from dockagent.errors import Missing, Refused, UsageError
 from dockagent.evidence.check_history import Found
 from dockagent.ledger.tiles import CHECKPOINT
 from dockagent.ledger.witnessed import FOLDER, SUFFIX
@@ -44,14 +45,45 @@ def handed_in(file: Path) -> Found:
 
 
 def is_published(folder: Path) -> bool:
-    """Whether a ledger is published in this very folder."""
-    return (folder / CHECKPOINT).is_file() and (folder / "tile").is_dir()
+    """Whether a ledger is published in this very folder, also one whose newest checkpoint somebody took away."""
+    heads = (folder / CHECKPOINT).is_file() or (folder / FOR_GOOD).is_dir()
+    return heads and (folder / "tile").is_dir()
+
+
+def published_head(folder: Path) -> tuple[bytes, list[str]]:
+    """The newest checkpoint of the ledger that is published in ``folder``, and what is not as a dock leaves it. Where
+    ``checkpoint`` is gone, the largest of those that stay for good. Raises Missing where there is none."""
+    odd, newest = [], folder / CHECKPOINT
+    kept = {int(file.name): file for file in _files(folder / FOR_GOOD) if _SIZE.fullmatch(file.name)}
+    if not newest.is_file():
+        if not kept:
+            raise Missing(f"no checkpoint is left in {folder}", "get one from whoever kept one: --checkpoint FILE")
+        odd.append(
+            f"{CHECKPOINT} is missing; the newest of {FOR_GOOD}/ was taken for it, and later records may be gone"
+        )
+        newest = kept[max(kept)]
+    data = _read(newest)
+    return data, [*odd, *_unlike(data, folder, kept)]
+
+
+def _unlike(data: bytes, folder: Path, kept: Mapping[int, Path]) -> Iterator[str]:
+    try:
+        head = note.parse_checkpoint(note.parse(data))
+    except Refused:
+        return  # its own check says so
+    if head.size not in kept:
+        yield f"{FOR_GOOD}/{head.size} is missing, which is published before {CHECKPOINT}"
+    if (dock := head.origin.rpartition("/")[2]) != folder.name:
+        yield f"the folder is called {folder.name!r}, but it holds the ledger of {dock!r}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.iterdir()) if file.is_file()] if folder.is_dir() else []
 
 
 def _kept(folder: Path, where: str) -> Iterator[Found]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    for file in files:
-        if _SIZE.fullmatch(file.name) and file.is_file():
+    for file in _files(folder):
+        if _SIZE.fullmatch(file.name):
             token = file.with_name(file.name + SUFFIX)
             yield Found(where, _read(file), _read(token) if token.is_file() else None)
 

@@ -220,9 +220,10 @@ def _ledger(folder: Path, walk: _Walk, more: Sequence[Found] = ()) -> Report:
 
 def _published(folder: Path, walk: _Walk) -> Report:
     """The ledger that a store publishes: its entries are read from tiles and bundles, each proved on the way."""
-    keyring, path, head = _keyring(folder, walk), _text(folder), _small(folder / CHECKPOINT)
+    keyring, path, odd = _keyring(folder, walk), _text(folder), list[str]()
     found = [*found_history.published_in(folder), *walk.also]
     try:
+        head, odd = found_history.published_head(folder)
         stated = note.parse_checkpoint(note.parse(head))
 
         def entries() -> Iterator[bytes]:
@@ -234,8 +235,8 @@ def _published(folder: Path, walk: _Walk) -> Report:
         word: Word = "fail" if isinstance(err, Refused) else "unknown"
         unknown = Verdict("unknown", "its records could not be read")
         verdicts = {"intact": Verdict(word, err.what), "signature": unknown, "signer": unknown, "complete": unknown}
-        return Report("published ledger", path, {**verdicts, "time": NO_TIME})
-    return replace(report, kind="published ledger")
+        return Report("published ledger", path, {**verdicts, "time": NO_TIME}, tuple(odd))
+    return replace(report, kind="published ledger", findings=(*report.findings, *odd))
 
 
 def _against(
