@@ -102,6 +102,10 @@ def run_rotate(args: argparse.Namespace) -> int:
     print(f"set {keys.dock.key_set.generation} of dock {keys.dock.id}'s keys is in force")
     if args.identity and not keys.dock.chain_pem:
         print("Its identity is new: enrol it (`dockagent keys enroll --out FILE`).")
+    if config.of(args).witnesses.ask:
+        print(
+            f"Its witnesses need the new checkpoint key too, beside the old one, in logs of [witness]:\n  {keys.vkey}"
+        )
     print("Give others the new trust file (`dockagent keys show --json`). Old records stay good under the old keys.")
     return 0
 

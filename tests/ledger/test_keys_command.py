@@ -10,7 +10,7 @@ import pytest
 from dockagent.durable import RealDisk
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.lock import locked
-from tests.ledger import made
+from tests.ledger import made, witnesses
 from tests.ledger.authority import Authority, pem
 
 
@@ -112,3 +112,11 @@ def test_a_start_finishes_a_change_that_was_cut_short(home: Path, tmp_path: Path
     run("ingest", tmp_path / "card", "--home", home, "--store", (tmp_path / "store").as_uri(), code=1)
     assert "2, signs from record" in run("keys", "show", "--home", home)
     run("verify", home, "--trust", tmp_path / "first.json")
+
+
+def test_after_a_change_its_witnesses_have_to_be_told(home: Path, tmp_path: Path) -> None:
+    vkey = witnesses.key().public.text()
+    (tmp_path / "c.toml").write_text(f'[witnesses]\nask = ["{vkey} http://127.0.0.1:9"]\n')
+    said = run("keys", "rotate", "--home", home, "--config", tmp_path / "c.toml")
+    assert f"logs of [witness]:\n  {Keys.load(RealDisk(home / 'keys')).vkey}\n" in said
+    assert "Its witnesses" not in run("keys", "rotate", "--home", home)
