@@ -24,9 +24,12 @@ SYSCONFDIR ?= /etc
 
 # SYSTEM_PACKAGES=skip leaves the system alone: for systems without apt, or with these programs from elsewhere.
 SYSTEM_PACKAGES ?=
+OUTSIDE = $(VENV)/outside
+OUTSIDE_FROM := tests/evidence/outside
 PACKAGES_DEMO := ffmpeg python3-venv
 PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps systemd \
-    golang-go golang-golang-x-mod-dev swtpm tpm2-tools $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
+    golang-go golang-golang-x-mod-dev swtpm tpm2-tools age jq libpango-1.0-0 libpangoft2-1.0-0 \
+    $(if $(shell command -v npm),,nodejs npm) $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
 # What the emulated USB rigs need: a kernel of their own is built from the source, once (hil/rigs/uml).
 PACKAGES_RIG := $(PACKAGES_TEST) $(shell sed 's/\#.*//' hil/rigs/uml/packages.txt 2>/dev/null)
 PACKAGES_LONG := $(PACKAGES_RIG) $(shell sed 's/\#.*//' hil/rigs/qemu/packages.txt 2>/dev/null)
@@ -44,7 +47,7 @@ help:  ## list the targets
 demo: packages-demo $(VENV)/runtime.stamp  ## show the agent at work with emulated cameras (SERVE=1 keeps the board up)
 	@exec $(BIN)/python -m hil.demo
 
-test: packages-test lint types  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
+test: packages-test lint types $(OUTSIDE)/stamp  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its own (no root, no KVM)
@@ -76,6 +79,17 @@ help-table: $(VENV)/dev.stamp  ## print the table of commands for README.md
 clean:  ## remove what the other targets made here
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo dist build
 	find . -path ./.git -prune -o -type d -name __pycache__ -print0 | xargs -0r rm -rf
+
+# --- Others' verifiers --------------------------------------------------------------------------------------------
+# What the tests ask about our formats, and what must not lie among our own libraries.
+
+$(OUTSIDE)/stamp: $(wildcard $(OUTSIDE_FROM)/*.lock $(OUTSIDE_FROM)/package*.json) $(VENV)/dev.stamp | packages-test
+	@echo "outside verifiers: case_validate, @sigstore/verify"
+	$(BIN)/python -m venv --clear $(OUTSIDE)
+	$(OUTSIDE)/bin/python -m pip install --quiet --require-hashes -r $(OUTSIDE_FROM)/case.lock
+	cp $(OUTSIDE_FROM)/package.json $(OUTSIDE_FROM)/package-lock.json $(OUTSIDE)
+	npm ci --prefix $(OUTSIDE) --no-audit --no-fund --silent
+	touch $@
 
 # --- Python environment -------------------------------------------------------------------------------------------
 # PYTHON=… chooses an interpreter; otherwise the first of these that runs, is 3.11 or later, and can make a venv.
@@ -137,19 +151,20 @@ outdated:
 
 # Both locks come from pyproject.toml. The build backend is in them, so that the project itself installs without an
 # index; the second is held to the versions of the first.
-PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $$tools/bin/pip-compile --quiet --strip-extras --generate-hashes \
-    --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra s3 --extra timestamps \
-    --build-deps-for editable --build-deps-for wheel $(LOCK_ARGS)
+PIP_COMPILE_ONE = CUSTOM_COMPILE_COMMAND="make lock" $$tools/bin/pip-compile --quiet --strip-extras \
+    --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(LOCK_ARGS)
+PIP_COMPILE = $(PIP_COMPILE_ONE) --extra s3 --extra sealing --extra timestamps --build-deps-for editable --build-deps-for wheel
 LOCK_ARGS ?=
 
-lock:  ## bring both locks up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
+lock:  ## bring the locks up to date with pyproject.toml (LOCK_ARGS=--upgrade for newer versions)
 	@$(FIND_PYTHON)
 	tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT
 	"$$(find_python)" -m venv "$$tools"
 	"$$tools/bin/pip" install --quiet pip-tools
 	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
 	$(PIP_COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
-	grep -Ec '^[a-z0-9]' requirements.lock requirements-dev.lock
+	$(PIP_COMPILE_ONE) --output-file $(OUTSIDE_FROM)/case.lock $(OUTSIDE_FROM)/case.in
+	grep -Ec '^[a-z0-9]' requirements.lock requirements-dev.lock $(OUTSIDE_FROM)/case.lock
 
 # --- A dock -------------------------------------------------------------------------------------------------------
 # Everything lies under DESTDIR where one is given (for a package); then nothing of the running system is touched.

@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from dockagent.core import officers
+from dockagent.core.catalogue import Cataloguer
+from dockagent.core.officers import Keep
 from dockagent.core.profile import Profile
 from dockagent.core.profile import parse as parse_profile
 from dockagent.errors import UsageError
@@ -135,6 +138,43 @@ class Witness(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     logs: tuple[str, ...] = ()
 
 
+class Officers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[officers]``: under which words officers are known in records and catalogue. ``keep``: ``plain``, ``keyed`` (a
+    pseudonym made with the secret in ``key_file``) or ``none``."""
+
+    keep: Keep = "plain"
+    key_file: str = ""
+
+
+class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[catalogue]``: whether each delivered clip gets its line in the store's catalogue."""
+
+    enabled: bool = True
+
+
+class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[access]``: user names of the people who may act on footage through this dock; with none, everyone whom the
+    desk's file mode lets in: root, the dock's own user, and its group."""
+
+    people: tuple[str, ...] = ()
+
+
+class Disclosure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[disclosure]``: who hands footage out, and PEM files of the credential that signs C2PA manifests: the
+    certificates, leaf first, and its P-256 key."""
+
+    organization: str = ""
+    c2pa_chain: str = ""
+    c2pa_key: str = ""
+
+
+class Sealing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[sealing]``: whom footage is sealed to before it leaves the dock: age keys (``age1…``), or absolute paths of
+    files with such keys. With none it is stored as the camera gave it."""
+
+    encrypt_to: tuple[str, ...] = ()
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every key has a default that works on a machine without root."""
 
@@ -149,6 +189,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     witnesses: Witnesses = Witnesses()
     timestamps: Timestamps = Timestamps()
     witness: Witness = Witness()
+    access: Access = Access()
+    sealing: Sealing = Sealing()
+    officers: Officers = Officers()
+    catalogue: Catalogue = Catalogue()
+    disclosure: Disclosure = Disclosure()
     profiles: str = ""
 
     @property
@@ -175,6 +220,25 @@ def load(path: Path | None) -> Config:
 def of(args: argparse.Namespace) -> Config:
     """The configuration that a command line asks for."""
     return load(Path(args.config) if args.config else None)
+
+
+def officers_of(config: Config) -> officers.Officers:
+    """Under which words officers are known. Raises UsageError where the key for pseudonyms is missing or too short."""
+    said = config.officers
+    if said.keep != "keyed":
+        return officers.Officers(said.keep)
+    if not said.key_file:
+        raise UsageError('[officers] keep is "keyed" without key_file', "name a file with the agency's secret")
+    try:
+        secret = Path(said.key_file).read_bytes().strip()
+    except OSError as err:
+        raise UsageError(f"cannot read key_file of [officers]: {err}", "it must be readable by the agent") from err
+    return officers.Officers("keyed", secret)
+
+
+def catalogue_of(config: Config, dock: str, origin: str) -> Cataloguer | None:
+    """Who writes the catalogue's lines on the dock ``dock``, whose ledger is ``origin``; None where none are wanted."""
+    return Cataloguer(dock, config.dock.site, origin) if config.catalogue.enabled else None
 
 
 def dock_id(config: Config) -> str:

@@ -4,7 +4,7 @@ import ctypes
 import logging
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from dockagent import __version__, systemd
+from dockagent import __version__, desk_rules, systemd
 from dockagent.clock import Clock, SystemClock
-from dockagent.config import Config, dock_id, load_profiles, profiles_folder
-from dockagent.core import custody, recognise, strict_json
+from dockagent.config import Config, catalogue_of, dock_id, load_profiles, officers_of, profiles_folder
+from dockagent.core import custody, recognise
 from dockagent.core.model import State
 from dockagent.core.note import VerifierKey
 from dockagent.core.orders import Limits, anything_waits
 from dockagent.core.profile import Profile
+from dockagent.desk_server import open_desk
 from dockagent.dock import Dock, Stop
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError, UsageError
@@ -32,6 +33,7 @@ from dockagent.ledger.leaves import Leaves
 from dockagent.ledger.log import Ledger
 from dockagent.ledger.notary import Notary, notary_of
 from dockagent.ledger.trust import DockIdentity
+from dockagent.sealing.recipients import sealer_to
 from dockagent.steps import unforeseen
 from dockagent.steps.derive import FfmpegPreviewer
 from dockagent.steps.detect import Sighting
@@ -43,6 +45,7 @@ from dockagent.steps.preview import PreviewLimits
 from dockagent.steps.tidy import tidy
 from dockagent.steps.world import Previewer, Progress, World
 from dockagent.stores import Store
+from dockagent.stores.marks import StoreMarks
 from dockagent.stores.open_store import open_store
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.transports.bays import DockBays
@@ -62,7 +65,6 @@ IDLE_S = 5.0  # and where none has one; well within the watchdog of the service
 MIB = 1 << 20
 MINUTE_MS = 60_000
 LAST_S = 3.0  # for each outsider, and about so long for all of them, at a clean stop
-_STORES = "stores.json"
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -102,13 +104,7 @@ def agent(
     keys = _keys(home, config, clock)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(RealDisk(home / "ledger"), keys))
-        bays = DockBays(
-            clock,
-            home / "mounts",
-            read=config.bays.read,
-            hang_s=config.bays.hang_s,
-            dialogues=Dialogues(clock, config.bays.lines, config.bays.camera_password_file),
-        )
+        bays = _bays(config, home, clock)
         stack.callback(bays.close)
         _clear_mounts(home / "mounts")
         state = State(dock=keys.dock.id)
@@ -129,8 +125,11 @@ def agent(
             set_clocks=config.clock.set_cameras,
             clock_tolerance_ms=config.clock.tolerance_ms,
             spool_reserve=config.limits.spool_reserve_mib * MIB,
-            measurer=ChildMeasurer(disk, clock),
+            measurer=ChildMeasurer(disk, clock, tuple(map(Path, config.trust.camera_roots))),
             notary=notary(config, disk),
+            sealer=sealer_to(config.sealing.encrypt_to),
+            officers=officers_of(config),
+            catalogue=catalogue_of(config, keys.dock.id, keys.dock.origin),
         )
         setting = _setting(config, keys.dock)
         dock = Dock(world, ledger, setting, _limits(config, asks=world.notary is not None and card is None), state)
@@ -139,12 +138,24 @@ def agent(
             log.warning("%s", words)
         workers = Workers(dock.post, unforeseen)
         stack.callback(_end, workers)
-        yield Agent(disk, keys, ledger, world, dock, workers, bays)
-        _end(workers)
+        check = partial(desk_rules.check, config, disk.root)
+        with open_desk(disk, config.access.people, check, dock.post, clock, world.officers):
+            yield Agent(disk, keys, ledger, world, dock, workers, bays)
+            _end(workers)
         dock.post(Stop(dock.stopping or "done"))
         dock.turn(workers, 0)  # the workers' last events
         dock.stop()
         _have_last_records_witnessed(config, world)
+
+
+def _bays(config: Config, home: Path, clock: Clock) -> DockBays:
+    return DockBays(
+        clock,
+        home / "mounts",
+        read=config.bays.read,
+        hang_s=config.bays.hang_s,
+        dialogues=Dialogues(clock, config.bays.lines, config.bays.camera_password_file),
+    )
 
 
 def _limits(config: Config, *, asks: bool) -> Limits:
@@ -157,6 +168,7 @@ def _limits(config: Config, *, asks: bool) -> Limits:
         limits.uplinks,
         notary_every_ms=every,
         notary_records=config.witnesses.every_records,
+        seals=1 if config.sealing.encrypt_to else 0,
     )
 
 
@@ -261,6 +273,11 @@ def configured_store(config: Config, home: Path, url: str, clock: Clock, *, reme
     """The store that ``url``, the configuration, or the home says, in this order. ``remember``: mark a folder that is
     used for the first time, so that it is known again."""
     chosen = url or config.store.url or f"file://{home / 'store'}"
+    return open_store(chosen, s3_settings(config), clock, StoreMarks(home) if remember else None)
+
+
+def s3_settings(config: Config) -> S3Settings:
+    """How the configuration says that an S3 store is reached. Raises UsageError where its secret cannot be read."""
     secret = ""
     if config.store.secret_key_file:
         try:
@@ -269,7 +286,7 @@ def configured_store(config: Config, home: Path, url: str, clock: Clock, *, reme
             raise UsageError(
                 f"cannot read the store's secret key file: {err}", "check [store] secret_key_file"
             ) from err
-    settings = S3Settings(
+    return S3Settings(
         endpoint=config.store.endpoint,
         region=config.store.region,
         access_key=config.store.access_key,
@@ -278,35 +295,6 @@ def configured_store(config: Config, home: Path, url: str, clock: Clock, *, reme
         client_cert=config.store.client_cert,
         client_key=config.store.client_key,
     )
-    return open_store(chosen, settings, clock, _StoreMarks(home) if remember else None)
-
-
-class _StoreMarks(MutableMapping[str, str]):
-    """The marks of folders that served as stores, kept in ``stores.json`` of the home. Losing it loses nothing but the
-    guard against a mount that is missing."""
-
-    def __init__(self, home: Path) -> None:
-        self._path = home / _STORES
-        self._marks: dict[str, str] = {}
-        if self._path.is_file():
-            self._marks = strict_json.parse(self._path.read_bytes())
-
-    def __getitem__(self, url: str) -> str:
-        return self._marks[url]
-
-    def __setitem__(self, url: str, mark: str) -> None:
-        self._marks[url] = mark
-        if self._path.parent.is_dir():
-            RealDisk(self._path.parent).write(_STORES, strict_json.canonical(self._marks))
-
-    def __delitem__(self, url: str) -> None:
-        del self._marks[url]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._marks)
-
-    def __len__(self) -> int:
-        return len(self._marks)
 
 
 def _profiles(config: Config, only: str) -> tuple[Profile, ...]:

@@ -6,16 +6,17 @@ camera, a file or a network: steps do, in worker threads, and come back through 
 
 import logging
 import queue
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from dockagent.core import custody
 from dockagent.core import events as ev
+from dockagent.core.acts import Recorded
 from dockagent.core.model import Session, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.narrate import tell
-from dockagent.core.orders import Limits, Notarize, Order, orders
+from dockagent.core.orders import Dispose, Limits, Notarize, Order, orders
 from dockagent.core.paths import to_text
 from dockagent.core.session import advance
 from dockagent.errors import Refused
@@ -46,7 +47,16 @@ class Stop:
     reason: str
 
 
-Message = Sighting | Done | Stop
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person asks for an act to be recorded. ``answer`` is called once, by the loop, when the record is durable or
+    why there is none; it must neither wait nor raise."""
+
+    event: ev.PersonsAct
+    answer: Callable[[Recorded | Refused], None]
+
+
+Message = Sighting | Done | Stop | Ask
 
 
 class Dock:
@@ -64,6 +74,7 @@ class Dock:
         self._lines: dict[str, Sighting] = {}
         self._leaving: set[str] = set()
         self._changed: set[str] = set()
+        self._asked: list[Ask] = []
 
     def post(self, message: Message) -> None:
         """Hand in something that happened."""
@@ -89,6 +100,7 @@ class Dock:
     def turn(self, crew: Crew, timeout_s: float) -> None:
         """Hear what happened (waiting up to ``timeout_s``), record it, and give the orders that follow."""
         self._record(self._hear(self._take(timeout_s)))
+        self._answer()
         self._bays()
         if not self.stopping:
             self._act(crew)
@@ -97,6 +109,10 @@ class Dock:
 
     def stop(self) -> None:
         """Record the stop. Whoever calls has ended the workers."""
+        self._record(self._hear(self._take(0)))
+        self._answer()
+        for one in self._asked:  # behind a disposal that did not come to its end
+            one.answer(Refused("the dock is stopping", "try again when it runs"))
         self._record([ev.DockStopped(self.stopping or "asked to stop")])
         self._ledger.checkpoint()
 
@@ -131,9 +147,36 @@ class Dock:
                 found.extend(message.events)
             elif isinstance(message, Stop):
                 self.stopping = self.stopping or message.reason
+            elif isinstance(message, Ask):
+                self._asked.append(message)
             else:
                 self._see(message)
         return found
+
+    def _answer(self) -> None:
+        """Record what people asked for, each with a sync of its own, and tell them. While a clip is being disposed of,
+        what is asked about it waits: a hold comes before the first file goes, or after the last."""
+        going = {order.clip for order in self._busy if isinstance(order, Dispose)}
+        asked, self._asked = self._asked, []
+        for one in asked:
+            if getattr(one.event, "clip_id", "") in going:
+                self._asked.append(one)
+            else:
+                one.answer(self._act_of(one.event))
+
+    def _act_of(self, event: ev.PersonsAct) -> Recorded | Refused:
+        index, at = self._ledger.size, self._world.clock.now()
+        try:
+            payload = custody.record(event, index, at, self._setting, self.state)
+            line = tell(event, self.state)
+            advance(self.state, event, at.utc_ms)
+        except Refused as err:
+            log.warning("not recorded: %s", err)
+            return err
+        self._append([payload])
+        self._ledger.checkpoint()  # who acts may take a proof of it along, however busy the dock is
+        log.info("%s", line)
+        return Recorded(index, self._ledger.size, at.utc_ms)
 
     def _see(self, sighting: Sighting) -> None:
         bay, console = sighting.bay, sighting.kind == "tty"
@@ -209,9 +252,12 @@ class Dock:
             if self._believe(event, at):
                 payloads.append(payload)
         if payloads:
-            self._ledger.append(payloads)
-            if self._ledger.size % CHECKPOINT_EVERY < len(payloads):
-                self._ledger.checkpoint()
+            self._append(payloads)
+
+    def _append(self, payloads: list[bytes]) -> None:
+        self._ledger.append(payloads)
+        if self._ledger.size % CHECKPOINT_EVERY < len(payloads):
+            self._ledger.checkpoint()
 
     def _payload(self, event: ev.Event, index: int, at: Instant) -> tuple[ev.Event, bytes]:
         """The event and its record; for an event that no record can hold, the failure that it comes down to."""

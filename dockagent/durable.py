@@ -11,6 +11,7 @@ call                   after a crash in the middle
 ``commit``             the part, the final name, or both; never neither
 ``publish``            the part, or both names of the same whole file
 ``remove``             nothing, or the file again: whoever removes must not mind
+``publish_folder``     the part or the final name, whole; never both
 =====================  ==========================================================================================
 """
 
@@ -18,10 +19,11 @@ import ctypes
 import errno
 import os
 import secrets
+import shutil
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -29,11 +31,12 @@ from typing import Protocol, Self
 from dockagent.errors import Retryable
 from dockagent.medium import Reader, open_cold
 
-__all__ = ["Appender", "Disk", "DiskFull", "Reader", "RealDisk"]
+__all__ = ["Appender", "Disk", "DiskFull", "Reader", "RealDisk", "publish_folder", "remove_folder"]
 
 WRITE_BACK = 8 << 20  # start write-out of every so many bytes, so that the last fsync is short
 _SYNC_FILE_RANGE_WRITE = 2
 _SYNC_FILE_RANGE_WRITE_AND_WAIT = 7
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1  # renameat2(2)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -310,6 +313,29 @@ def _room() -> Iterator[None]:
         if err.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("the disk is full", "free some space or let the store catch up") from err
         raise
+
+
+def publish_folder(part: Path, final: Path) -> None:
+    """Give a folder, whose files are all synced, its final name in the same folder, durably. Raises FileExistsError
+    where that name is taken; a crash leaves ``part`` or ``final``, each whole."""
+    for inner in [one for one in part.rglob("*") if one.is_dir()]:
+        _sync_folder(inner)
+    _sync_folder(part)
+    if _libc.renameat2(_AT_FDCWD, os.fsencode(part), _AT_FDCWD, os.fsencode(final), _RENAME_NOREPLACE):
+        code = ctypes.get_errno()
+        if code not in (errno.EINVAL, errno.ENOSYS):
+            raise OSError(code, os.strerror(code), str(final))
+        if os.path.lexists(final):  # a file system that cannot promise it: nothing is replaced but an empty folder
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final))
+        part.rename(final)
+    _sync_folder(final.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and all that is in it; links are removed, never followed. One that is not there is removed
+    already."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from hil.words import meant
+
 WORDS = {
     "run": ("hil.scenarios.run", "play scenarios on a rig"),
     "list": ("hil.scenarios.overview", "which rig carries which scenario here, and why not"),
@@ -22,7 +24,8 @@ def main(words: list[str]) -> int:
         print(_usage())
         return 0
     if name not in WORDS:
-        print(f"hil: {name!r} is no command\n{_usage()}" if name else _usage(), file=sys.stderr)
+        mistake = f"hil: {name!r} is no command{meant(name, WORDS)}; there are: {', '.join(WORDS)}"
+        print(mistake if name else _usage(), file=sys.stderr)
         return 2
     where = WORDS[name][0]
     try:

@@ -14,7 +14,7 @@ MOST_FUNCTION_LINES = 60
 DEEPEST = 4
 
 _LOW = {"durable", "medium", "clock"}
-_LEAVES = {*_LOW, "transports", "stores", "ledger", "media"}
+_LEAVES = {*_LOW, "transports", "stores", "ledger", "media", "sealing"}
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "errors": set(),
@@ -27,13 +27,41 @@ ROOMS: dict[str, set[str]] = {
     "stores": _LOW,
     "ledger": _LOW,
     "media": _LOW,
+    "sealing": set(),
     "steps": _LEAVES,
     "workers": {*_LEAVES, "steps"},
     "dock": {*_LEAVES, "steps", "workers"},
-    "evidence": {*_LOW, "ledger"},
-    "doctor": {*_LOW, "transports", "stores", "ledger", "evidence", "config"},
-    "daemon": {*_LEAVES, "steps", "workers", "dock", "evidence", "config", "systemd"},
-    "cli": {*_LEAVES, "steps", "workers", "dock", "evidence", "config", "systemd", "daemon", "doctor"},
+    "evidence": {*_LOW, "ledger", "sealing"},
+    "disclosure": {*_LOW, "ledger", "media", "stores", "evidence"},
+    "desk_rules": {*_LOW, "ledger", "config"},
+    "desk": {*_LOW, "ledger", "config", "desk_rules"},
+    "desk_server": {*_LOW, "desk", "dock"},
+    "doctor": {*_LOW, "transports", "stores", "ledger", "sealing", "evidence", "config"},
+    "daemon": {
+        *_LEAVES,
+        "steps",
+        "workers",
+        "dock",
+        "desk",
+        "desk_rules",
+        "desk_server",
+        "evidence",
+        "config",
+        "systemd",
+    },
+    "cli": {
+        *_LEAVES,
+        "steps",
+        "workers",
+        "dock",
+        "desk",
+        "evidence",
+        "disclosure",
+        "config",
+        "systemd",
+        "daemon",
+        "doctor",
+    },
 }
 """What each room of ``dockagent`` may import besides itself, ``core`` and ``errors`` (``errors`` itself: nothing).
 

@@ -8,16 +8,21 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from dockagent import __version__
-from dockagent.cli import clips, doctor, ingest, keys, profile, run, show, status, verify, witness
-from dockagent.errors import DockError, Missing
+from dockagent.core.plain import plain
+from dockagent.errors import DockError, Interrupted, Missing
 
-COMMANDS = (run, ingest, status, clips, show, verify, doctor, keys, profile, witness)
+COMMANDS = (
+    *("run", "ingest", "status", "clips", "show", "disclose", "hold", "assign", "verify", "doctor", "keys", "profile"),
+    "witness",
+)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The command line with the commands of these names. Each is loaded here and not before: what the others need
+    would cost every one of them more time than its own work."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--config", metavar="FILE", help="configuration (default: /etc/dockagent/dockagent.toml)")
     parent.add_argument("--home", metavar="DIR", help="where keys, ledger, spool and quarantine lie")
@@ -29,22 +34,27 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"dockagent {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(commands, parent)
+    for name in names:
+        import_module(f"dockagent.cli.{name}").add(commands, parent)
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what went wrong is one line on stderr."""
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    asked = [one for one in words[:1] if one in (*COMMANDS, "--version")]
+    args = parser([one for one in asked if one in COMMANDS] if asked else COMMANDS).parse_args(words)
     _log_to_stderr(args.log or getattr(args, "log_default", "warning"))
     try:
         code: int = args.run(args)
         if sys.stdout is not None:  # it may have been closed before we began
             sys.stdout.flush()
     except DockError as err:
-        print(f"dockagent: {err}", file=sys.stderr)
+        print(f"dockagent: {plain(str(err))}", file=sys.stderr)
         return err.exit_code
+    except KeyboardInterrupt:
+        print("dockagent: interrupted; what is on record stays, and the command can be given again", file=sys.stderr)
+        return Interrupted.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody listens any more: end quietly
         return 1

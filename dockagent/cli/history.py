@@ -3,23 +3,18 @@
 import argparse
 from collections.abc import Iterator
 
-from dockagent import config
+from dockagent import config, desk
 from dockagent.core import custody
-from dockagent.core.model import State
-from dockagent.durable import RealDisk
-from dockagent.errors import Missing
-from dockagent.ledger.keys import read_sets
-from dockagent.ledger.keys_lineage import Lineage
+from dockagent.core.model import Clip, State
+from dockagent.errors import Missing, UsageError
 from dockagent.ledger.lock import is_held
-from dockagent.ledger.log import Ledger
+
+SHORTEST = 4  # characters by which a person may name a clip
 
 
 def payloads(args: argparse.Namespace) -> Iterator[bytes]:
     """The records of the dock that the command line names, each checked by the dock's key. Raises Missing."""
-    home = config.home(args)
-    if not (home / "ledger").is_dir():
-        raise Missing(f"there is no dock at {home}", "give its --home, or start one with `dockagent run`")
-    return Ledger.read(RealDisk(home / "ledger"), Lineage(read_sets(RealDisk(home / "keys"))))
+    return desk.payloads(config.home(args))
 
 
 def state(args: argparse.Namespace) -> State:
@@ -27,6 +22,19 @@ def state(args: argparse.Namespace) -> State:
     found = State()
     custody.replay(payloads(args), found)
     return found
+
+
+def one_clip(found: State, args: argparse.Namespace) -> Clip:
+    """The clip that ``args.clip`` names: by its id, or by enough of its first digits. Raises Missing where there is
+    none, UsageError where it is too short or fits several."""
+    if len(args.clip) < SHORTEST:
+        raise UsageError(f"{args.clip} is too short to tell clips apart", f"give at least {SHORTEST} digits")
+    fits = [clip for clip in found.clips.values() if clip.id.startswith(args.clip)]
+    if not fits:
+        raise Missing(f"no clip {args.clip} in {config.home(args)}", "see `dockagent clips`")
+    if len(fits) > 1:
+        raise UsageError(f"{args.clip} fits {len(fits)} clips", "give more digits")
+    return fits[0]
 
 
 def in_use(args: argparse.Namespace) -> bool:

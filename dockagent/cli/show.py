@@ -7,16 +7,15 @@ from typing import Any
 
 import msgspec
 
-from dockagent import config
 from dockagent.cli import history
 from dockagent.core import custody, strict_json, summary
 from dockagent.core.model import Clip, State
 from dockagent.core.narrate import tell
+from dockagent.core.plain import plain
 from dockagent.core.session import advance
-from dockagent.errors import Missing, UsageError
+from dockagent.core.stream.in_stream import NAMES
 
 HELP = "everything that is known about one clip: verdicts, place, custody timeline"
-SHORTEST = 4
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
@@ -28,11 +27,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 def run(args: argparse.Namespace) -> int:
     """Print one clip. Raises Missing where there is none, UsageError where there are several."""
-    if len(args.clip) < SHORTEST:
-        raise UsageError(f"{args.clip} is too short to tell clips apart", f"give at least {SHORTEST} digits")
     clip, timeline = _find(args)
     row = summary.clip_row(clip)
     row["samples"] = msgspec.to_builtins(clip.measure)
+    row["in_stream"] = msgspec.to_builtins(clip.in_stream)
     row["preview"] = [thing.name for thing in clip.preview]
     row["findings"] = [summary.finding_row(one) for one in clip.findings]
     row["receipt"] = msgspec.to_builtins(clip.receipt)
@@ -50,12 +48,7 @@ def _find(args: argparse.Namespace) -> tuple[Clip, list[dict[str, Any]]]:
         if about.startswith(args.clip):
             told.append({"record": index, "utc": raw["when"]["utc"], "what": tell(event, state), "clip": about})
         advance(state, event, at_ms)
-    found = [clip for clip in state.clips.values() if clip.id.startswith(args.clip)]
-    if not found:
-        raise Missing(f"no clip {args.clip} in {config.home(args)}", "see `dockagent clips`")
-    if len(found) > 1:
-        raise UsageError(f"{args.clip} fits {len(found)} clips", "give more digits")
-    return found[0], told
+    return history.one_clip(state, args), told
 
 
 def _samples(found: dict[str, Any] | None) -> Iterator[str]:
@@ -69,14 +62,36 @@ def _samples(found: dict[str, Any] | None) -> Iterator[str]:
         yield f"track {one['track']} {one['handler']} {one['codec']} {one['time_base']}: {tree}"
 
 
+def _in_stream(found: dict[str, Any] | None) -> Iterator[str]:
+    """For each format its verdicts, what is not as it was signed, and what the format does not cover."""
+    if not found or not (found["signatures"] or found["why"]):
+        yield "none found" if found else "nobody looked for any"
+        return
+    if found["why"]:
+        yield found["why"]
+    for one in found["signatures"]:
+        says = one["verdicts"]
+        covered = f", {one['covered']} of {one['pictures']} pictures as signed" if one["pictures"] else ""
+        yield f"{NAMES.get(one['format'], one['format'])}{covered}"
+        yield from (f"  {name:<10} {says[name]:<9} {why}" for name, why in says["reasons"].items())
+        yield from (f"  noticed: {line}" for line in one["noticed"])
+        yield from (f"  not covered: {line}" for line in one["outside"])
+
+
 def _text(row: dict[str, Any]) -> str:
     lines = [
         f"{key + ':':<12} {row[key]}" for key in ("clip_id", "camera", "path", "state", "bytes", "sha256", "stored")
     ]
+    lines += [f"{'sealed to:':<12} {', '.join(row['sealed_to'])}"] if row["sealed_to"] else []
     lines += [f"{'reason:':<12} {row['reason']}"] if row["reason"] else []
+    lines += [
+        plain(f"ON HOLD by record {one['record']} since {one['since']}: {one['basis']}, {one['authority']}")
+        for one in row["holds"]
+    ]
     lines += ["Verdicts"]
     lines += [f"  {name:<10} {says:<9} {row['reasons'].get(name, '')}" for name, says in row["verdicts"].items()]
     lines += ["Samples", *(f"  {line}" for line in _samples(row["samples"]))]
+    lines += ["Signatures in its stream", *(f"  {line}" for line in _in_stream(row["in_stream"]))]
     lines += [f"Previews: {', '.join(row['preview']) or 'none'}", *(f"  {one['text']}" for one in row["findings"])]
     lines += ["Custody", *(f"  {one['utc']}  #{one['record']:<6} {one['what']}" for one in row["timeline"])]
     return "\n".join(lines)

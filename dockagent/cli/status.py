@@ -9,6 +9,7 @@ from dockagent.cli import history
 from dockagent.clock import SystemClock
 from dockagent.core import summary
 from dockagent.core.model import State
+from dockagent.core.narrate import size
 
 HELP = "bays, cameras, and why anything is not delivered yet"
 LINES = 20
@@ -43,6 +44,7 @@ def _rows(state: State) -> dict[str, Any]:
         "waiting": waiting,
         "held_up": held_up,
         "quarantined": quarantined,
+        "on_hold": [row for row in clips if row["holds"]],
         "store": state.uplink.trouble.reason or "no trouble seen",
         "spool": state.spool.reason or "no trouble seen",
         "history": summary.history_row(state.history),
@@ -64,6 +66,9 @@ def _text(rows: dict[str, Any], now_ms: int) -> str:
     if len(rows["waiting"]) > LINES:
         lines.append(f"  … and {len(rows['waiting']) - LINES} more (see `dockagent clips --state spooled`)")
     lines += [f"  QUARANTINED {row['path']}: {row['reason']}" for row in rows["quarantined"]]
+    if rows["on_hold"]:
+        kept = size(sum(row["bytes"] for row in rows["on_hold"]))
+        lines.append(f"On hold: {len(rows['on_hold'])} clips, {kept} (see `dockagent clips --held`)")
     lines += [f"Store: {rows['store']}", f"Spool: {rows['spool']}"]
     lines.append(f"History: {summary.history_words(rows['history'], now_ms)}")
     return "\n".join(lines)

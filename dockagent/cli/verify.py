@@ -8,6 +8,7 @@ from pathlib import Path
 from dockagent.errors import Missing
 from dockagent.evidence import report
 from dockagent.evidence.report import Report, Verdict
+from dockagent.evidence.sealed import read_identities
 from dockagent.evidence.verify import (
     found_elsewhere,
     keys_beside,
@@ -42,6 +43,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
         default=[],
         help="a checkpoint that you kept: the ledger must contain it (its time stamp beside it as FILE.tsr)",
     )
+    parser.add_argument(
+        "--identity",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="an age identity: what is sealed to it is opened and checked too, through the temporary folder",
+    )
     parser.set_defaults(run=run)
 
 
@@ -50,10 +59,11 @@ def run(args: argparse.Namespace) -> int:
     trust = read_trust(args.trust) if args.trust else None
     clips = stored_clips(args.paths)
     also, keys = found_elsewhere(args.paths, args.checkpoint), keys_beside(args.paths)
+    identities = read_identities(args.identity)
     reports: list[Report] = []
     for path in args.paths:
         try:
-            reports += verify(path, trust, also, keys)
+            reports += verify(path, trust, also, keys, identities)
         except Missing as err:
             if len(args.paths) == 1:
                 raise

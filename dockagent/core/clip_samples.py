@@ -79,7 +79,7 @@ def measure(source: Source, size: int) -> Measure:
         movie = read_movie(walker)
         if not movie.tracks:
             return Measure(why="byte tree only: it has no tracks")
-        return Measure(tuple(_Trees(walker, movie).tracks()))
+        return Measure(tuple(track_of(one) for one in hashed(walker, movie)))
     except NotRead as err:
         return Measure(why=f"byte tree only: {err.what}")
     except Refused as err:
@@ -114,12 +114,24 @@ def presentation(track: int, about: Description) -> str:
 
 
 @dataclass(slots=True)
-class _Hashed:
-    """A track under way: its samples' digests, 32 bytes each, at the places of those that play."""
+class Hashed:
+    """One track with its samples' digests, 32 bytes each, at the places of those that play. ``why``: why it has no
+    leaves, or empty."""
 
     box: TrackBox
     plays: Playing
     digests: bytearray = field(default_factory=bytearray)
+    why: str = ""
+
+    def leaves(self, track: int = -1, first: int = 0, shift: int = 0) -> Iterator[bytes]:
+        """Its leaf hashes, in order; or those of an original's ``track`` in which these are the samples from ``first``
+        on and come ``shift`` units of time later."""
+        plays, sizes = self.plays, self.box.samples.size
+        track = self.box.number if track < 0 else track
+        for at, (dts, pts) in enumerate(zip(plays.dts, plays.pts, strict=True)):
+            digest = self.digests[32 * at : 32 * at + 32].hex()
+            text = sample_leaf(first + at, track, dts + shift, pts + shift, sizes[plays.first + at], digest)
+            yield merkle.leaf_hash(text)
 
     def places(self) -> Iterator[tuple[int, int, int]]:
         """(offset, track, number) of all samples, in the order of their places in the file."""
@@ -129,30 +141,33 @@ class _Hashed:
         return ((at[number], track, number) for number in numbers)
 
 
-class _Trees:
-    """Hashes the samples of a movie in one pass."""
+def hashed(walker: Walker, movie: Movie) -> list[Hashed]:
+    """All tracks of a movie, hashed in one pass. Raises Refused for samples outside the media data, or that share
+    bytes."""
+    found = [
+        Hashed(box, Playing(0, array("q"), array("q")), why=one)
+        if isinstance(one, str)
+        else Hashed(box, one, bytearray(32 * len(one)))
+        for box, one in zip(movie.tracks, playing(movie), strict=True)
+    ]
+    reading = _Reading(walker, movie)
+    reading.check_places()
+    reading.hash({one.box.number: one for one in found if not one.why})
+    return found
+
+
+class _Reading:
+    """Reads the samples of a movie in one pass."""
 
     def __init__(self, walker: Walker, movie: Movie) -> None:
         self._walker, self._movie = walker, movie
 
-    def tracks(self) -> Iterator[Track]:
-        plays = playing(self._movie)
-        hashed = {
-            box.number: _Hashed(box, one, bytearray(32 * len(one)))
-            for box, one in zip(self._movie.tracks, plays, strict=True)
-            if isinstance(one, Playing)
-        }
-        self._check_places()
-        self._hash(hashed)
-        for box, one in zip(self._movie.tracks, plays, strict=True):
-            yield _track(box, hashed.get(box.number), one if isinstance(one, str) else "")
-
-    def _check_places(self) -> None:
+    def check_places(self) -> None:
         """Every sample lies in media data, and no two share a byte. Raises Refused: C2PA and others do not look at what
         lies elsewhere, so that pictures there can be exchanged behind a valid signature."""
         media, at = iter(self._movie.media), 0
         start = end = 0
-        everything = merge(*(_Hashed(box, Playing(0, array("q"), array("q"))).places() for box in self._movie.tracks))
+        everything = merge(*(Hashed(box, Playing(0, array("q"), array("q"))).places() for box in self._movie.tracks))
         for offset, track, number in everything:
             until = offset + self._movie.tracks[track].samples.size[number]
             if offset < at:
@@ -165,9 +180,9 @@ class _Trees:
                 raise Refused(f"sample {number} of track {track} lies outside the media data (mdat)")
             at = until
 
-    def _hash(self, hashed: dict[int, _Hashed]) -> None:
-        for offset, track, number in merge(*(one.places() for one in hashed.values())):
-            one = hashed[track]
+    def hash(self, found: dict[int, Hashed]) -> None:
+        for offset, track, number in merge(*(one.places() for one in found.values())):
+            one = found[track]
             place = number - one.plays.first
             if 0 <= place < len(one.plays):
                 one.digests[32 * place : 32 * place + 32] = self._digest(offset, one.box.samples.size[number])
@@ -181,26 +196,20 @@ class _Trees:
         return whole.digest()
 
 
-def _track(box: TrackBox, hashed: _Hashed | None, why: str) -> Track:
+def track_of(one: Hashed) -> Track:
+    """What a record says of a track."""
+    box = one.box
     text = presentation(box.number, box.about)
-    count = len(hashed.plays) if hashed else 0
+    count = len(one.plays)
     return Track(
         track=box.number,
         handler=box.about.handler,
         codec=box.about.codec,
         time_base=f"1/{box.about.time_scale}",
         samples=count,
-        root=merkle.root(_leaves(hashed)).hex() if hashed else "",
-        left_out=len(box.samples) - count if hashed else 0,
+        root=merkle.root(one.leaves()).hex() if not one.why else "",
+        left_out=len(box.samples) - count if not one.why else 0,
         presentation=text,
         presentation_leaf=merkle.leaf_hash(text.encode()).hex(),
-        why=why,
+        why=one.why,
     )
-
-
-def _leaves(hashed: _Hashed) -> Iterator[bytes]:
-    plays, sizes = hashed.plays, hashed.box.samples.size
-    for at, (dts, pts) in enumerate(zip(plays.dts, plays.pts, strict=True)):
-        digest = hashed.digests[32 * at : 32 * at + 32].hex()
-        leaf = sample_leaf(at, hashed.box.number, dts, pts, sizes[plays.first + at], digest)
-        yield merkle.leaf_hash(leaf)

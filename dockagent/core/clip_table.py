@@ -7,6 +7,7 @@ from dockagent.core import plan
 from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Finding
 from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State, Trouble
+from dockagent.core.stream.in_stream import InStream
 from dockagent.errors import Refused
 
 C = ClipPhase
@@ -16,11 +17,12 @@ CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
     ev.Verified: C.ACQUIRED,
     ev.Measured: C.VERIFIED,
     ev.Previewed: C.MEASURED,
-    ev.Admitted: C.PREVIEWED,
+    ev.Sealed: C.PREVIEWED,
+    ev.Admitted: C.PREVIEWED,  # or LOCKED, where it is sealed
     ev.Quarantined: C.PREVIEWED,
     ev.Transferred: C.ADMITTED,
     ev.Delivered: C.SHOWN,
-    ev.Disposed: C.DELIVERED,
+    ev.Disposed: C.DELIVERED,  # or SEALED, for its plaintext
 }
 
 
@@ -28,19 +30,44 @@ def check(state: State, event: Any) -> None:
     """Raises Refused unless this event can happen to its clip now."""
     if isinstance(event, ev.ClipFailed | ev.PathVerified) and event.clip_id not in state.clips:
         raise Refused(f"event {type(event).__name__} is about clip {event.clip_id}, which nobody knows")
-    phase = CLIP_TABLE.get(type(event))
-    if phase is None:
+    if type(event) not in CLIP_TABLE:
         return
     clip = state.clips.get(event.clip_id)
-    if clip is None or not (clip.phase is phase or _unmeasured(clip, event)):
+    if clip is None or not (clip.phase is _starts_in(clip, event) or _unmeasured(clip, event)):
         found = clip.phase if clip else "unknown"
         raise Refused(f"event {type(event).__name__} cannot happen to clip {event.clip_id}, which is {found}")
     if isinstance(event, ev.Measured) and event.sha256 != clip.sha256:
         raise Refused(f"what was measured for clip {clip.id} are other bytes than those read from the camera")
-    if isinstance(event, ev.Delivered) and (event.receipt.sha256, event.receipt.bytes) != (clip.sha256, clip.bytes):
-        raise Refused(f"the store's receipt for clip {clip.id} names other bytes than those read from the camera")
+    if isinstance(event, ev.Sealed):
+        _check_seal(clip, event)
+    if isinstance(event, ev.Delivered):
+        _check_receipt(clip, event)
     if isinstance(event, ev.Admitted | ev.Quarantined) and isinstance(event, ev.Quarantined) != bool(clip.quarantine):
         raise Refused(f"clip {clip.id} was judged one way and is admitted the other")
+
+
+def _starts_in(clip: Clip, event: ev.Event) -> ClipPhase:
+    if isinstance(event, ev.Disposed) and event.what == ev.PLAINTEXT:
+        return C.SEALED
+    if isinstance(event, ev.Admitted | ev.Quarantined) and clip.seal is not None:
+        return C.LOCKED
+    return CLIP_TABLE[type(event)]
+
+
+def _check_seal(clip: Clip, event: ev.Sealed) -> None:
+    if (event.plaintext.sha256, event.plaintext.bytes) != (clip.sha256, clip.bytes):
+        raise Refused(f"what was sealed for clip {clip.id} are other bytes than those read from the camera")
+    made = {plan.sealed_name(thing.name) for thing in clip.preview}
+    names = {thing.name for thing in event.seal.previews}
+    if event.seal.master.name != plan.SEALED_MASTER or not names <= made or not event.seal.recipients:
+        raise Refused(f"the seal of clip {clip.id} does not say what it is of, and for whom")
+
+
+def _check_receipt(clip: Clip, event: ev.Delivered) -> None:
+    master, _ = clip.stored
+    if (event.receipt.sha256, event.receipt.bytes) != (master.sha256, master.bytes):
+        which = "sealed from those" if clip.seal else "those"
+        raise Refused(f"the store's receipt for clip {clip.id} names other bytes than {which} read from the camera")
 
 
 def _unmeasured(clip: Clip, event: ev.Event) -> bool:
@@ -68,8 +95,21 @@ def verified(state: State, event: ev.Verified, at_ms: int) -> None:
 
 
 def measured(state: State, event: ev.Measured, at_ms: int) -> None:
-    """Its sample trees are made, or it has none."""
-    _measured(state, state.clips[event.clip_id], event.measure)
+    """Its sample trees are made, or it has none; signatures in its stream that refute it put it apart."""
+    clip = state.clips[event.clip_id]
+    if event.in_stream is not None:
+        _signed_in_stream(clip, event.in_stream, told=event.measure.doubt)
+    _measured(state, clip, event.measure)
+
+
+def _signed_in_stream(clip: Clip, found: InStream, *, told: bool) -> None:
+    """``told``: a finding about its samples says already that the file cannot be read."""
+    clip.in_stream = found
+    if found.doubt and not told:
+        clip.findings.append(Finding("in-stream", found.why, "warning"))
+    if reason := found.quarantine_reason:
+        clip.findings.append(Finding("in-stream", reason, "warning"))
+        clip.quarantine = clip.quarantine or reason
 
 
 def _measured(state: State, clip: Clip, found: Measure) -> None:
@@ -92,6 +132,16 @@ def previewed(state: State, event: ev.Previewed, at_ms: int) -> None:
     to_phase(state, clip, C.PREVIEWED)
 
 
+def sealed(state: State, event: ev.Sealed, at_ms: int) -> None:
+    """Its sealed copies are proved; its plaintext goes next. A preview that could not be sealed is left out."""
+    clip = state.clips[event.clip_id]
+    clip.seal = event.seal
+    names = {thing.name for thing in event.seal.previews}
+    clip.preview = tuple(thing for thing in clip.preview if plan.sealed_name(thing.name) in names)
+    clip.findings.extend(event.findings)
+    to_phase(state, clip, C.SEALED)
+
+
 def admitted(state: State, event: ev.Admitted | ev.Quarantined, at_ms: int) -> None:
     """Its record is signed; what has previews sends them first."""
     clip = state.clips[event.clip_id]
@@ -111,6 +161,7 @@ def delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
     """The store proved that it holds it; what is in quarantine stays in the dock all the same."""
     clip = state.clips[event.clip_id]
     clip.receipt = event.receipt
+    clip.findings.extend(event.findings)
     state.uplink.trouble = Trouble()
     to_phase(state, clip, C.DONE if clip.quarantine else C.DELIVERED)
 
@@ -125,11 +176,15 @@ def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
         clip.findings.append(Finding("preview", event.reason, "warning"))
         to_phase(state, clip, C.PREVIEWED)
         return
+    if event.lost and clip.phase is C.SEALED:
+        clip.seal = None  # its plaintext is still here: it is sealed again
+        to_phase(state, clip, C.PREVIEWED)
+        return
     if event.lost:
         forget(state, clip)
         return
     if event.record:
-        to_phase(state, clip, C.PREVIEWED)
+        to_phase(state, clip, C.LOCKED if clip.seal else C.PREVIEWED)
         return
     if event.link:
         try_again(state.uplink.trouble, event.reason, at_ms, "uplink")
@@ -143,6 +198,8 @@ def forget(state: State, clip: Clip) -> None:
     """The dock's copy is lost or altered, and the store has none: as if it had never been pulled. The camera, which is
     never erased, gives it again, now or when it is docked again."""
     del state.clips[clip.id]
+    if clip.holds:
+        state.held[clip.id] = clip.holds
     state.queues[clip.phase].pop(clip.id, None)
     for known in state.known.get(clip.camera, {}).values():
         if clip.id in known:
@@ -158,8 +215,8 @@ def forget(state: State, clip: Clip) -> None:
 
 
 def disposed(state: State, event: ev.Disposed, at_ms: int) -> None:
-    """The dock's own copy is gone."""
-    to_phase(state, state.clips[event.clip_id], C.DONE)
+    """The dock's own copy is gone, or nothing but the sealed one is left."""
+    to_phase(state, state.clips[event.clip_id], C.LOCKED if event.what == ev.PLAINTEXT else C.DONE)
     state.spool = Trouble()
 
 

@@ -75,6 +75,12 @@ def good(signed: note.Note, keys: Iterable[note.VerifierKey]) -> tuple[tuple[Cos
     return tuple(found.values()), tuple(bad)
 
 
+def strangers(signed: note.Note, keys: Iterable[note.VerifierKey]) -> tuple[str, ...]:
+    """In whose names the lines are that are by none of those ``keys``. Nobody here can tell who made them."""
+    known = {(key.name, key.key_hash) for key in keys}
+    return tuple(one.name for one in signed.signatures if (one.name, one.key_hash) not in known)
+
+
 def _seconds(one: note.NoteSignature, text: str, key: note.VerifierKey) -> int:
     if len(one.signature) != _SIGNATURE:
         raise Refused(f"the cosignature by {key.name!r} has {len(one.signature)} bytes, not {_SIGNATURE}")

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from dockagent.core import strict_json
-from dockagent.core.events import AnyEvent, Event
+from dockagent.core.acts import DONE
+from dockagent.core.events import AnyEvent, Event, PersonsAct
 from dockagent.core.model import Clip, Session, State
 from dockagent.core.moment import Instant, parse_rfc3339, rfc3339
 from dockagent.core.session import advance
@@ -20,7 +21,7 @@ from dockagent.errors import Refused
 
 SCHEMA = "urn:dockagent:record:1"
 POLICY = "keep/1"  # nothing is erased from a camera: permits do not exist yet
-_FAILURES = frozenset({"acquire.failed", "checkpoint.failed", "clip.failed", "session.failed"})
+_FAILURES = frozenset({"acquire.failed", "checkpoint.failed", "clip.failed", "disclose.failed", "session.failed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
     what: dict[str, Any] = msgspec.to_builtins(event)
     kind = what.pop("type")
     session = state.session(what.get("session", ""))
-    failed = kind in _FAILURES
+    failed = kind in _FAILURES or what.get("outcome", DONE) != DONE
     clip = state.clips.get(what.get("clip_id", ""))
     place = session or (state.session(clip.session) if clip else None)
     return strict_json.canonical(
@@ -49,12 +50,7 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{setting.origin}/{index}")),
             "index": index,
             "type": kind,
-            "who": {
-                "actor": "software",
-                "id": setting.dock,
-                "known_by": "record key",
-                "responsible": setting.responsible,
-            },
+            "who": _who(event, setting),
             "what": what,
             "item": _item(clip, session),
             "when": {
@@ -69,7 +65,7 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
                 "bay": what.get("bay") or (place.bay if place else ""),
                 "port": what.get("port") or (place.port if place else ""),
             },
-            "why": {"purpose": "collection of footage", "policy": POLICY, "authority": setting.responsible},
+            "why": _why(event, kind, setting),
             "how": {
                 "tool": "dockagent",
                 "version": setting.version,
@@ -81,6 +77,38 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
             "links": _links(what),
         }
     )
+
+
+def _who(event: Event, setting: Setting) -> dict[str, Any]:
+    """The software acts for itself and signs; for a person's act it says how it knows the person."""
+    if isinstance(event, PersonsAct):
+        actor = event.actor
+        return {
+            "actor": "person",
+            "id": actor.name,
+            "known_by": actor.known_by,
+            "uid": actor.uid,
+            "responsible": setting.responsible,
+        }
+    return {
+        "actor": "software",
+        "id": setting.dock,
+        "known_by": "record key",
+        "responsible": setting.responsible,
+    }
+
+
+def _why(event: Event, kind: str, setting: Setting) -> dict[str, Any]:
+    if not isinstance(event, PersonsAct):
+        return {"purpose": "collection of footage", "policy": POLICY, "authority": setting.responsible}
+    grounds = event.grounds
+    return {
+        "purpose": grounds.purpose or kind,
+        "policy": POLICY,
+        "basis": grounds.basis,
+        "authority": grounds.authority,
+        "recipient": grounds.recipient,
+    }
 
 
 def _item(clip: Clip | None, session: Session | None) -> dict[str, Any]:

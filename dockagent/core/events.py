@@ -6,16 +6,26 @@ Failures carry ``retry``: whether the same act may succeed later without anyone'
 
 import hashlib
 
-import msgspec
-
+from dockagent.core import event, events_access, events_disclosure, events_review
 from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
-from dockagent.core.model import Camera, Cosigner, Receipt, Thing, TimeStamp
+from dockagent.core.model import Camera, Cosigner, Receipt, Seal, Thing, TimeStamp
+from dockagent.core.stream.in_stream import InStream
 
+PLAINTEXT = "plaintext"  # what a Disposed takes away that leaves the sealed copy
 
-class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
-    """Base of all events."""
+Event = event.Event  # here too, so that one name leads to all of them
+PersonsAct = event.PersonsAct
+Accessed = events_access.Accessed
+HoldSet = events_access.HoldSet
+HoldCleared = events_access.HoldCleared
+Disclosed = events_disclosure.Disclosed
+DisclosureAsked = events_disclosure.DisclosureAsked
+DisclosureFailed = events_disclosure.DisclosureFailed
+Assigned = events_review.Assigned
+SampleAsked = events_review.SampleAsked
+SampleDrawn = events_review.SampleDrawn
 
 
 class DockStarted(Event, frozen=True, tag="dock.start"):
@@ -193,11 +203,13 @@ class PathVerified(Event, frozen=True, tag="verify.path"):
 
 
 class Measured(Event, frozen=True, tag="measure"):
-    """The sample trees of a clip, or why it has none. ``sha256``: of the master that was read for them."""
+    """The sample trees of a clip, or why it has none. ``sha256``: of the master that was read for them. ``in_stream``:
+    the signatures in the clip's own stream; None where nobody looked for any."""
 
     clip_id: str
     sha256: str
     measure: Measure
+    in_stream: InStream | None = None
 
 
 class Previewed(Event, frozen=True, tag="derive"):
@@ -208,6 +220,16 @@ class Previewed(Event, frozen=True, tag="derive"):
     things: tuple[Thing, ...]
     findings: tuple[Finding, ...]
     tool: str
+
+
+class Sealed(Event, frozen=True, tag="seal"):
+    """Sealed copies of the master and its previews are at rest in the spool, re-read cold with the digests of ``seal``.
+    ``plaintext``: what was read from the spool for the master, in the same pass."""
+
+    clip_id: str
+    plaintext: Thing
+    seal: Seal
+    findings: tuple[Finding, ...]
 
 
 class Admitted(Event, frozen=True, tag="admit"):
@@ -227,6 +249,14 @@ class Quarantined(Event, frozen=True, tag="quarantine"):
     reason: str
 
 
+class ClipFields(Event, frozen=True, tag="clip.fields"):
+    """The root (hex) over the salted fields of one clip's record, ``count`` of them. It does not say of which clip, so
+    that an excerpt can show this record, and with it those fields alone that are meant to be seen."""
+
+    root: str
+    count: int
+
+
 class Transferred(Event, frozen=True, tag="transfer"):
     """The previews of a clip are in the store, before its master."""
 
@@ -236,11 +266,12 @@ class Transferred(Event, frozen=True, tag="transfer"):
 
 
 class Delivered(Event, frozen=True, tag="receipt"):
-    """The store proved that it holds the master. ``others``: what went with it (record, manifest, chain)."""
+    """The store proved that it holds the master. ``others``: what went with it (record, manifest, chain, line)."""
 
     clip_id: str
     receipt: Receipt
     others: tuple[Receipt, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 class ClipFailed(Event, frozen=True, tag="clip.failed"):
@@ -256,11 +287,15 @@ class ClipFailed(Event, frozen=True, tag="clip.failed"):
 
 
 class Disposed(Event, frozen=True, tag="dispose"):
-    """The dock's own copy is gone. ``authority``: the receipt that it rests on."""
+    """The dock's own copy is gone. ``authority``: the record or receipt that it rests on. ``what``: the dock's copy, or
+    ``plaintext``, which leaves the sealed one. ``method``: ``unlinked plaintext`` (its blocks are free, not
+    overwritten) or ``sealed copy removed`` (whatever is left of it opens for its recipients only); empty in old
+    records."""
 
     clip_id: str
     what: str
     authority: str
+    method: str = ""
 
 
 class Released(Event, frozen=True, tag="camera.release"):
@@ -332,8 +367,10 @@ AnyEvent = (
     | PathVerified
     | Measured
     | Previewed
+    | Sealed
     | Admitted
     | Quarantined
+    | ClipFields
     | Transferred
     | Delivered
     | ClipFailed
@@ -343,4 +380,13 @@ AnyEvent = (
     | CameraDetached
     | Checkpointed
     | CheckpointFailed
+    | Accessed
+    | HoldSet
+    | HoldCleared
+    | DisclosureAsked
+    | Disclosed
+    | DisclosureFailed
+    | Assigned
+    | SampleAsked
+    | SampleDrawn
 )

@@ -1,6 +1,7 @@
 """The history table: what the dock believes about its own ledger, and when outsiders are asked to vouch for it."""
 
 from dockagent.core import events as ev
+from dockagent.core import review
 from dockagent.core.clip_table import try_again
 from dockagent.core.model import History, State, Trouble
 
@@ -32,6 +33,7 @@ def checkpointed(state: State, event: ev.Checkpointed, at_ms: int) -> None:
         history.stamped, history.stamped_ms = event.size, event.stamp.time_ms
     if len(event.cosigners) >= event.quorum:
         history.witnessed, history.witnessed_ms = event.size, at_ms
+        review.witnessed(state, event)
     reasons = [one.text for one in event.findings]
     if event.retry or len(event.cosigners) < event.quorum:
         reason = "; ".join(reasons) or f"{len(event.cosigners)} of {event.quorum} witnesses needed"

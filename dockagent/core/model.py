@@ -12,6 +12,7 @@ import msgspec
 from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
+from dockagent.core.stream.in_stream import InStream
 
 CHUNK = 1 << 20  # bytes of one leaf of a clip's chunk tree
 
@@ -29,6 +30,7 @@ class Camera(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     firmware: str
     known_by: str
+    officer: str = ""  # who wears it, where its dialogue says so
 
 
 class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +39,16 @@ class Thing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     bytes: int
     sha256: str
+
+
+class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a clip is sealed: the format, to whom, and the sealed copies of its master and its previews. Each is named
+    as what is in it, with ``.age`` behind. Only the recipients can open them, and no dock is one."""
+
+    format: str
+    recipients: tuple[str, ...]
+    master: Thing
+    previews: tuple[Thing, ...]
 
 
 class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +82,59 @@ class TimeStamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token_sha256: str
 
 
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An order not to dispose of a clip: the number of the record that set it, its grounds, who set it, and when (ms
+    since 1970 UTC)."""
+
+    record: int
+    basis: str
+    authority: str
+    by: str
+    since_ms: int
+
+
+class Attribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose a clip is and of what kind, as known when its bytes were in; ``core/attribution.py`` says what each
+    ``..._by`` may be. ``entry``: the number of its ``acquire`` record. Times in ms since 1970 UTC; ``start_ms``: when
+    its recording began, by the camera's manifest; ``zone``: the camera's, as it says."""
+
+    entry: int = -1
+    maker: str = ""
+    model: str = ""
+    bay: str = ""
+    docked_ms: int = 0
+    start_ms: int | None = None
+    start_by: str = ""
+    zone: str = ""
+    officer: str = ""
+    officer_by: str = ""
+    category: str = ""
+    category_by: str = ""
+    marked: bool = False
+    marked_by: str = ""
+
+
+class ReviewFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which footage is asked for: all of it, or only that for which each of these fits. ``since_ms``, ``until_ms``:
+    acquired from the one on and before the other (ms since 1970 UTC; 0: no end)."""
+
+    camera: str = ""
+    officer: str = ""
+    category: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a review asks for: ``sample`` clips of the ``candidates`` that fit the filter at that moment, the sorted
+    list of whose ids has this SHA-256 (hex, over a line each)."""
+
+    filter: ReviewFilter
+    sample: int
+    candidates: int
+    candidates_sha256: str
+
+
 class SessionPhase(StrEnum):
     """Where a camera's stay in a bay stands. The table of moves is in ``core/session.py``."""
 
@@ -87,6 +152,8 @@ class ClipPhase(StrEnum):
     VERIFIED = "verified"
     MEASURED = "measured"
     PREVIEWED = "previewed"
+    SEALED = "sealed"  # the sealed copy is proved; the plaintext is still here
+    LOCKED = "locked"  # nothing but the sealed copy is left
     ADMITTED = "admitted"
     SHOWN = "shown"
     DELIVERED = "delivered"
@@ -156,6 +223,7 @@ class Session:
     safe: bool = False
     words: str = ""
     told: str = ""
+    officer: str = ""  # who wears the camera, by its dialogue
 
     @property
     def unlisted(self) -> bool:
@@ -185,6 +253,7 @@ class Clip:
     fingerprint: str
     chunk_root: str
     acquired_ms: int
+    about: Attribution = field(default_factory=Attribution)
     profile: str = ""
     aliases: list[str] = field(default_factory=list)
     manifest_sha256: str = ""
@@ -193,12 +262,32 @@ class Clip:
     other_verdicts: dict[str, Verdicts] = field(default_factory=dict)  # under its other paths
     quarantine: str = ""
     measure: Measure | None = None  # None: nobody looked for samples in it
+    in_stream: InStream | None = None  # None: nobody looked for signatures in its stream
     prefix: str = ""
     record_sha256: str = ""
     preview: tuple[Thing, ...] = ()
+    seal: Seal | None = None  # None: it lies in dock and store as the camera gave it
     findings: list[Finding] = field(default_factory=list)
     receipt: Receipt | None = None
+    holds: tuple[Hold, ...] = ()
     trouble: Trouble = field(default_factory=Trouble)
+
+    @property
+    def stored(self) -> tuple[Thing, tuple[Thing, ...]]:
+        """What goes to the store: its master and its previews, sealed where it is."""
+        if self.seal is None:
+            return Thing("master", self.bytes, self.sha256), self.preview
+        return self.seal.master, self.seal.previews
+
+    @property
+    def stripped(self) -> bool:
+        """Whether the dock has recorded that nothing of it is left in the clear."""
+        return self.seal is not None and self.phase is not ClipPhase.SEALED
+
+    @property
+    def kept(self) -> bool:
+        """Whether only a hold keeps it in the spool: it is delivered, and nothing is left to do."""
+        return self.phase is ClipPhase.DELIVERED and bool(self.holds)
 
 
 @dataclass(slots=True)
@@ -231,14 +320,55 @@ class History:
     trouble: Trouble = field(default_factory=Trouble)
 
 
+@dataclass(frozen=True, slots=True)
+class Wearer:
+    """The officer whom a camera named in its dialogue, before it left to come back as a disk: by which profile, with
+    which serial, and when (ms since 1970 UTC)."""
+
+    officer: str
+    profile: str
+    serial: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A camera was given to an officer (empty: to nobody), from one time until another (ms since 1970 UTC; 0: until
+    the next)."""
+
+    from_ms: int
+    until_ms: int
+    officer: str
+
+
+@dataclass(slots=True)
+class Review:
+    """A sample that was asked for, ``by`` whom: the frozen list, empty once it is drawn; ``size``, ``root`` (hex) and
+    ``cosigners`` of the first checkpoint behind it that the ledger knows to be witnessed (0: none yet); ``drawn``: the
+    record of the draw."""
+
+    asked: Question
+    candidates: tuple[str, ...]
+    asked_ms: int
+    by: str
+    size: int = 0
+    root: str = ""
+    cosigners: tuple[Cosigner, ...] = ()
+    drawn: int | None = None
+
+
 @dataclass(slots=True)
 class State:
     """All that the dock believes: the sum of the ledger's events.
 
     ``queues`` holds, for each phase, the ids of the clips in it, in the order in which they came to it; ``known`` maps
     a camera and an item id (path and size on it) to the clips acquired under it, each with the file's time then;
+    ``held`` has the holds on clips that were lost to the dock and have not been pulled again yet;
     ``to_judge`` holds further paths of known clips that are not judged yet; ``manifests`` maps a camera to the
-    highest manifest sequence seen; ``readings`` holds, by digest, the manifests that clips still wait to be judged by.
+    highest manifest sequence seen; ``readings`` holds, by digest, the manifests that clips still wait to be judged by;
+    ``assignments`` maps a camera to whom it was given, oldest first; ``wearers`` maps a bay to the officer whom the
+    camera named that left it to come back as a disk; ``reviews`` has, by the number of its record, each sample that was
+    asked for.
     """
 
     dock: str = ""
@@ -248,12 +378,16 @@ class State:
     queues: dict[ClipPhase, dict[str, None]] = field(default_factory=lambda: {phase: {} for phase in ClipPhase})
     known: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     manifests: dict[str, int] = field(default_factory=dict)
+    held: dict[str, tuple[Hold, ...]] = field(default_factory=dict)
     to_judge: dict[tuple[str, str], str] = field(default_factory=dict)  # (clip id, path) to a manifest's digest
     readings: dict[str, Reading] = field(default_factory=dict)
     uplink: Uplink = field(default_factory=Uplink)
     spool: Trouble = field(default_factory=Trouble)
     keys_noted: str = ""  # digest of the last statement and certificates about this dock's keys
     history: History = field(default_factory=History)
+    assignments: dict[str, list[Assignment]] = field(default_factory=dict)
+    wearers: dict[str, Wearer] = field(default_factory=dict)
+    reviews: dict[int, Review] = field(default_factory=dict)
 
     def session(self, session_id: str) -> Session | None:
         """The session with this id, if its camera is still in its bay."""

@@ -3,9 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from dockagent.core import events as ev
+from dockagent.core import review
 from dockagent.core.clip_samples import Measure
 from dockagent.core.model import State
+from dockagent.core.moment import rfc3339
+from dockagent.core.plain import plain
+from dockagent.core.stream.in_stream import InStream, StreamSignature
 
 
 def tell(event: ev.Event, state: State) -> str:
@@ -14,7 +20,7 @@ def tell(event: ev.Event, state: State) -> str:
     session = state.session(getattr(event, "session", ""))
     where = getattr(event, "bay", "") or (session.bay if session else "") or getattr(event, "clip_id", "")[:8]
     told = f"{kind} {where}".strip() + f": {_TOLD[type(event)](event, state)}"
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in told)
+    return plain(told)
 
 
 def size(count: int) -> str:
@@ -34,6 +40,28 @@ def samples(found: Measure) -> str:
     trees = ", ".join(f"{one.samples} {one.handler}" for one in found.trees) or "none"
     without = sum(not one.root for one in found.tracks)
     return f"sample trees: {trees}" + (f"; {without} tracks without" if without else "")
+
+
+def in_stream(found: InStream | None) -> str:
+    """The signatures in a clip's own stream for a person; empty where there are none and none were refused."""
+    if found is None or not (found.signatures or found.doubt):
+        return ""
+    return "; ".join([*(one_in_stream(one) for one in found.signatures), *([found.why] if found.why else [])])
+
+
+def one_in_stream(one: StreamSignature) -> str:
+    """One format's signatures in a line: what was covered, and each verdict for itself."""
+    says = one.verdicts
+    covered = f"{one.covered} of {one.pictures} pictures as signed, " if one.pictures else ""
+    return (
+        f"{one.name}: {covered}intact {says.intact}, signature {says.signature}, signer {says.signer}, "
+        f"time {says.time}, complete {says.complete}"
+    )
+
+
+def _measured(event: ev.Measured, state: State) -> str:
+    signed = in_stream(event.in_stream)
+    return f"{_path(event, state)}: {samples(event.measure)}" + (f"; {signed}" if signed else "")
 
 
 def _path(event: Any, state: State) -> str:
@@ -70,6 +98,30 @@ def _acquired(event: ev.Acquired, state: State) -> str:
     return f"{event.path}, {size(event.bytes)}, sha256 {event.sha256[:16]}…{resumed}{same}"
 
 
+def _moment(ms: int) -> str:
+    """A time that a person gave, which may be one that no calendar has."""
+    try:
+        return rfc3339(ms)
+    except (ValueError, OverflowError, OSError):
+        return f"{ms} ms"
+
+
+def _assigned(event: ev.Assigned, state: State) -> str:
+    until = f" until {_moment(event.until_ms)}" if event.until_ms else ""
+    return f"camera {event.camera} is {event.officer or 'nobody'}'s{until}, says {person(event)}{grounds(event)}"
+
+
+def _asked(event: ev.SampleAsked, state: State) -> str:
+    asked = event.question
+    wanted = ", ".join(f"{name} {value}" for name, value in review.words(asked.filter).items()) or "all footage"
+    return f"{asked.sample} of {asked.candidates} clips ({wanted}), by {person(event)}{grounds(event)}"
+
+
+def _drawn(event: ev.SampleDrawn, state: State) -> str:
+    shown = ", ".join(one[:8] for one in event.clips[:3]) + (", …" if len(event.clips) > 3 else "")
+    return f"{len(event.clips)} clips for request {event.request} by {person(event)}, seed {event.seed[:16]}…: {shown}"
+
+
 def _again(event: Any) -> str:
     return "; will try again" if event.retry else "; given up"
 
@@ -78,6 +130,29 @@ def _checkpointed(event: ev.Checkpointed, state: State) -> str:
     stamped = f", stamped by {event.stamp.url}" if event.stamp else ""
     noticed = "".join(f"; {one.text}" for one in event.findings)
     return f"{event.size} records cosigned by {len(event.cosigners)} of {event.asked} witnesses{stamped}{noticed}"
+
+
+def person(act: ev.PersonsAct) -> str:
+    """Who did it, for a person."""
+    name = act.actor.name or "somebody unknown"
+    return f"{name} (logged in as {act.actor.login})" if act.actor.login else name
+
+
+def grounds(act: ev.PersonsAct) -> str:
+    """On what grounds, for a person; empty where none were asked for."""
+    says = msgspec.to_builtins(act.grounds)
+    return "".join(f", {name} {text}" for name, text in says.items() if text)
+
+
+def _accessed(event: ev.Accessed, state: State) -> str:
+    about = f" of {_path(event, state)}" if event.clip_id else ""
+    why = f": {event.reason}" if event.reason else ""
+    return f"{event.act}{about} by {person(event)}{grounds(event)}, {event.outcome}{why}"
+
+
+def _clips(event: ev.DisclosureAsked | ev.Disclosed | ev.DisclosureFailed) -> str:
+    shown = ", ".join(one[:8] for one in event.clips[:3])
+    return f"{event.kind} of {shown}" + (f" and {len(event.clips) - 3} more clips" if len(event.clips) > 3 else "")
 
 
 _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
@@ -107,17 +182,25 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.AcquireFailed: lambda event, state: f"{event.path}: {event.reason}{_again(event)}",
     ev.Verified: _verified,
     ev.PathVerified: _verified,
-    ev.Measured: lambda event, state: f"{_path(event, state)}: {samples(event.measure)}",
+    ev.Measured: _measured,
     ev.Previewed: lambda event, state: (
         f"{_path(event, state)}: {', '.join(thing.name for thing in event.things) or 'nothing'}, "
         f"{len(event.findings)} findings"
     ),
+    ev.Sealed: lambda event, state: (
+        f"{_path(event, state)}: sealed with {len(event.seal.previews)} previews to "
+        f"{len(event.seal.recipients)} recipients"
+    ),
     ev.Admitted: lambda event, state: f"{_path(event, state)} goes to {event.prefix}",
     ev.Quarantined: lambda event, state: f"{_path(event, state)} is QUARANTINED: {event.reason}",
+    ev.ClipFields: lambda event, state: f"{event.count} fields of a clip's record, root {event.root[:16]}…",
     ev.Transferred: lambda event, state: f"{_path(event, state)}: {len(event.receipts)} preview objects delivered",
     ev.Delivered: lambda event, state: f"{_path(event, state)} delivered, proof: {event.receipt.proof}",
     ev.ClipFailed: lambda event, state: f"{_path(event, state)}: {event.step}: {event.reason}{_again(event)}",
-    ev.Disposed: lambda event, state: f"{_path(event, state)}: the dock's copy is removed",
+    ev.Disposed: lambda event, state: (
+        f"{_path(event, state)}: "
+        + ("only the sealed copy is left" if event.what == ev.PLAINTEXT else "the dock's copy is removed")
+    ),
     ev.Released: lambda event, state: (
         f"{'SAFE TO TAKE' if event.safe else 'KEEP THE CAMERA'}: {event.words} ({event.told})"
     ),
@@ -127,4 +210,17 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ),
     ev.Checkpointed: _checkpointed,
     ev.CheckpointFailed: lambda event, state: f"{event.step}: {event.reason}{_again(event)}",
+    ev.Accessed: _accessed,
+    ev.Assigned: _assigned,
+    ev.SampleAsked: _asked,
+    ev.SampleDrawn: _drawn,
+    ev.DisclosureAsked: lambda event, state: f"{_clips(event)} by {person(event)}{grounds(event)}",
+    ev.Disclosed: lambda event, state: (
+        f"{_clips(event)} by {person(event)}{grounds(event)}, sha256 {event.package_sha256[:16]}…"
+    ),
+    ev.DisclosureFailed: lambda event, state: f"{_clips(event)} by {person(event)}: {event.reason}",
+    ev.HoldSet: lambda event, state: f"{_path(event, state)}: ON HOLD by {person(event)}{grounds(event)}",
+    ev.HoldCleared: lambda event, state: (
+        f"{_path(event, state)}: hold {event.hold} is over, by {person(event)}{grounds(event)}"
+    ),
 }

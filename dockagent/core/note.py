@@ -21,7 +21,7 @@ from dockagent.errors import Refused
 ED25519 = b"\x01"
 """Signature type byte (c2sp.org/signed-note, "Signature types")."""
 
-_MAX_NOTE = 1 << 20  # bytes
+MOST = 1 << 20  # bytes
 _MAX_SIGNATURES = 100
 _DASH = "\u2014 "
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -117,8 +117,8 @@ def parse_signature_lines(lines: str) -> tuple[NoteSignature, ...]:
 
 def parse(data: bytes) -> Note:
     """Take a signed note apart. Raises Refused with the reason where it is not one."""
-    if len(data) > _MAX_NOTE:
-        raise Refused(f"not a signed note: {len(data)} bytes, more than {_MAX_NOTE}")
+    if len(data) > MOST:
+        raise Refused(f"not a signed note: {len(data)} bytes, more than {MOST}")
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as err:

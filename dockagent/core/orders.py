@@ -84,6 +84,14 @@ class MakePreview(ClipOrder):
     """Make the working copies that people look at."""
 
 
+class Seal(ClipOrder):
+    """Make the copies that only the agency's recipients can open."""
+
+
+class Strip(ClipOrder):
+    """Remove the plaintext of a clip whose sealed copy is recorded."""
+
+
 class Admit(ClipOrder):
     """Sign the clip record and fix the clip's place."""
 
@@ -108,12 +116,13 @@ class Notarize(Order):
 class Limits:
     """``pulls``: cameras read at the same time; ``previews``, ``uplinks``: workers of those lanes. ``notary_every_ms``
     and ``notary_records``: how long ago, or how many records ago, the ledger was last vouched for when it is to be
-    again; 0 ms: nobody is asked."""
+    again; 0 ms: nobody is asked. ``seals``: clips that are sealed at the same time; 0: they go as they are."""
 
     pulls: int = 4
     previews: int = 1
     uplinks: int = 1
     desks: int = 1
+    seals: int = 0
     notary_every_ms: int = 0
     notary_records: int = 1000
 
@@ -121,8 +130,10 @@ class Limits:
 # For each phase of a clip: the kind of order that moves it on, and the lane for it, best first within a lane.
 _CLIP_WORK: tuple[tuple[ClipPhase, type[ClipOrder], str], ...] = (
     (ClipPhase.DELIVERED, Dispose, "desk"),
+    (ClipPhase.SEALED, Strip, "desk"),
     (ClipPhase.ACQUIRED, Verify, "desk"),
-    (ClipPhase.PREVIEWED, Admit, "desk"),
+    (ClipPhase.LOCKED, Admit, "desk"),
+    (ClipPhase.PREVIEWED, Admit, "desk"),  # or Seal, where this dock seals
     (ClipPhase.MEASURED, MakePreview, "preview"),
     (ClipPhase.VERIFIED, Measure, "preview"),
     (ClipPhase.ADMITTED, SendPreview, "uplink"),
@@ -199,7 +210,7 @@ def _release(session: Session, lane: str) -> Order:
 
 
 def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -> Iterator[Order]:
-    workers = {"desk": limits.desks, "preview": limits.previews, "uplink": limits.uplinks}
+    workers = {"desk": limits.desks, "preview": limits.previews, "seal": limits.seals, "uplink": limits.uplinks}
     at_work = {order.clip for order in busy if isinstance(order, ClipOrder)}
     taken = {order.lane for order in busy}
     free = {
@@ -211,7 +222,9 @@ def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Lim
         if free["desk"] and clip_id not in at_work:
             yield VerifyPath(free["desk"].pop(0), clip_id, path, digest)
             at_work.add(clip_id)
-    for phase, kind, lane in _CLIP_WORK:
+    for phase, usual, usual_lane in _CLIP_WORK:
+        sealing = phase is ClipPhase.PREVIEWED and limits.seals > 0
+        kind, lane = (Seal, "seal") if sealing else (usual, usual_lane)
         for clip_id in _due(state, phase, now_ms, at_work, len(free[lane])):
             yield kind(free[lane].pop(0), clip_id)
 
@@ -221,7 +234,8 @@ def _due(state: State, phase: ClipPhase, now_ms: int, at_work: set[str], most: i
     for clip_id in state.queues[phase]:
         if len(found) >= most:
             break
-        if clip_id not in at_work and state.clips[clip_id].trouble.due(now_ms):
+        clip = state.clips[clip_id]
+        if clip_id not in at_work and clip.trouble.due(now_ms) and not clip.kept:
             found.append(clip_id)
     return found
 
@@ -265,7 +279,8 @@ def _stuck(state: State, tries: int) -> bool:
         state.clips[clip_id] for phase in ClipPhase if phase is not ClipPhase.DONE for clip_id in state.queues[phase]
     )
     return all(
-        clip.trouble.final
+        clip.kept
+        or clip.trouble.final
         or clip.trouble.attempts >= tries
         or (away and clip.phase in (ClipPhase.ADMITTED, ClipPhase.SHOWN))
         for clip in left

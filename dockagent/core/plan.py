@@ -11,6 +11,8 @@ FINGERPRINT_EDGE = 64 << 10
 FINGERPRINT_PROBE = 4 << 10
 _PROBES = 14
 _FIRST_YEAR, _LAST_YEAR = 1970, 9999
+SEALED = ".age"
+SEALED_MASTER = f"master{SEALED}"
 
 
 def item_id(camera: str, path: str, size: int) -> str:
@@ -50,6 +52,11 @@ def store_prefix(clip: Clip) -> str:
     return f"clips/{camera}/{_day(clip.mtime_ms)}/{clip.id}"
 
 
+def catalogue_key(clip: Clip, dock: str) -> str:
+    """Where the dock's line about a clip lies in the store. Each dock has its own, also about the same clip."""
+    return f"catalogue/{safe_name(dock)}/{_day(clip.mtime_ms)}/{clip.id}.ndjson"
+
+
 def _day(mtime_ms: int) -> str:
     seconds = mtime_ms // 1000
     try:
@@ -77,6 +84,17 @@ def spool_folder(clip: str, quarantine: str = "") -> str:
 def put_aside(clip: str) -> str:
     """Where a whole master goes that no record speaks of."""
     return f"quarantine/{clip}.unknown/master"
+
+
+def sealed_name(name: str) -> str:
+    """What the sealed copy of an object is called."""
+    return f"{name}{SEALED}"
+
+
+def other_seal(name: str, sha256: str) -> str:
+    """Where a sealed object goes in the store when another sealed copy of the same has its name already: every sealing
+    gives other bytes, so that both may be good. ``name`` ends in ``.age``; ``sha256`` is of the sealed object."""
+    return f"{name.removesuffix(SEALED)}.{sha256[:8]}{SEALED}"
 
 
 def manifest_file(sha256: str) -> str:

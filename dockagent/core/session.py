@@ -8,7 +8,7 @@ other table, of clips, is in ``clip_table.py``.
 from collections.abc import Callable
 from typing import Any
 
-from dockagent.core import clip_table, history, plan
+from dockagent.core import attribution, clip_table, disclosure_table, history, hold_table, plan, review
 from dockagent.core import events as ev
 from dockagent.core.clip_table import try_again
 from dockagent.core.inventory import Finding
@@ -42,6 +42,11 @@ def advance(state: State, event: ev.Event, at_ms: int) -> None:
     """Take one event into ``state``; ``at_ms`` is the time of its record. Raises Refused for an impossible one."""
     _check_session_table(state, event)
     clip_table.check(state, event)
+    hold_table.check(state, event)
+    disclosure_table.check(state, event)
+    if isinstance(event, ev.Assigned):
+        attribution.check(state, event, at_ms)
+    review.check(state, event)
     _EFFECTS[type(event)](state, event, at_ms)
     history.count(state, event)
 
@@ -102,6 +107,7 @@ def _identified(state: State, event: ev.CameraIdentified, at_ms: int) -> None:
     session.phase = S.IDENTIFIED
     session.camera = event.camera
     session.profile, session.profile_sha256 = event.profile, event.profile_sha256
+    session.officer = attribution.wearer(state, session.bay, event, at_ms)
     session.has_console = event.has_console
     session.clock_read = not event.has_console
     session.clock_set = not (event.has_console and event.sets_clock)
@@ -114,6 +120,7 @@ def _identified(state: State, event: ev.CameraIdentified, at_ms: int) -> None:
 def _mode_asked(state: State, event: ev.ModeAsked, at_ms: int) -> None:
     session = _session(state, event.session)
     session.camera, session.profile = event.camera, event.profile
+    attribution.told(state, session.bay, event, at_ms)
     try_again(session.trouble, event.words, at_ms, session.id, first_ms=COMES_BACK_MS, longest_ms=4 * COMES_BACK_MS)
 
 
@@ -202,6 +209,8 @@ def _acquired(state: State, event: ev.Acquired, at_ms: int) -> None:
     clip = state.clips.get(event.clip_id)
     if clip is None:
         clip = _new_clip(session, item, event, at_ms)
+        clip.about = attribution.attribute(state, session, event.path, event.sha256)
+        clip.holds = state.held.pop(clip.id, ())
         state.clips[clip.id] = clip
         state.queues[clip.phase][clip.id] = None
     elif event.path != clip.path:
@@ -309,8 +318,10 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.PathVerified: clip_table.path_verified,
     ev.Measured: clip_table.measured,
     ev.Previewed: clip_table.previewed,
+    ev.Sealed: clip_table.sealed,
     ev.Admitted: clip_table.admitted,
     ev.Quarantined: clip_table.admitted,
+    ev.ClipFields: lambda state, event, at_ms: None,  # for those who will be shown an excerpt
     ev.Transferred: clip_table.transferred,
     ev.Delivered: clip_table.delivered,
     ev.ClipFailed: clip_table.clip_failed,
@@ -320,4 +331,11 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.CameraDetached: _detached,
     ev.Checkpointed: history.checkpointed,
     ev.CheckpointFailed: history.checkpoint_failed,
+    ev.Accessed: hold_table.accessed,
+    ev.Assigned: attribution.assigned,
+    ev.SampleAsked: review.asked,
+    ev.SampleDrawn: review.drawn,
+    ev.HoldSet: hold_table.hold_set,
+    ev.HoldCleared: hold_table.hold_cleared,
+    **dict.fromkeys(disclosure_table.OF_DISCLOSURES, disclosure_table.noted),
 }

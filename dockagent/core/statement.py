@@ -5,7 +5,7 @@ is refused: a name that leads elsewhere, the same subject twice, a clip that is 
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,17 +18,22 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:dockagent:camera-manifest:1"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 _LONGEST_NAME = 1024
+_LONGEST_FREE = 128
 
 
 class Claim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the camera signed about one clip. ``start_ms``: its own word for when it began (ms since 1970 UTC);
-    ``zone``: the IANA zone that it says it was in, or empty."""
+    ``zone``: the IANA zone that it says it was in, or empty. ``officer``, ``category``, ``marked``: who wore it, what
+    the officer filed it under, and whether it was marked as important, where the camera says so."""
 
     sha256: str
     counter: int
     bytes: int
     start_ms: int
     zone: str
+    officer: str = ""
+    category: str = ""
+    marked: bool = False
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +82,9 @@ class _Clip(msgspec.Struct):
     bytes: _Whole
     start: str
     zone: _Text = ""
+    officer: Any = None  # optional and free: what cannot be used is left out, and the manifest stays good
+    category: Any = None
+    marked: Any = None
 
 
 class _Predicate(msgspec.Struct):
@@ -153,7 +161,16 @@ def _claims(clips: list[_Clip], digests: dict[str, str]) -> dict[str, Claim]:
             raise Refused(f"the manifest describes the clip {path} twice")
         if path not in digests:
             raise Refused(f"the manifest describes {path} but signs no digest of it")
-        claims[path] = Claim(digests[path], one.counter, one.bytes, _time(one.start), _word(one.zone))
+        claims[path] = Claim(
+            digests[path],
+            one.counter,
+            one.bytes,
+            _time(one.start),
+            _word(one.zone),
+            _free(one.officer),
+            _free(one.category),
+            one.marked is True,
+        )
     return claims
 
 
@@ -176,6 +193,10 @@ def _time(text: str) -> int:
         return parse_rfc3339(text)
     except ValueError as err:
         raise Refused(f"the manifest has the impossible time {text!r}") from err
+
+
+def _free(said: Any) -> str:
+    return said if isinstance(said, str) and len(said) <= _LONGEST_FREE and said.isprintable() else ""
 
 
 def _word(text: str) -> str:

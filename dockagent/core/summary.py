@@ -6,7 +6,7 @@ import msgspec
 
 from dockagent.core.inventory import Finding
 from dockagent.core.manifest import Verdicts
-from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, History, Item, Session, SessionPhase, State
+from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, History, Hold, Item, Session, SessionPhase, State
 from dockagent.core.moment import parse_rfc3339, rfc3339
 
 VERDICTS = ("intact", "signature", "signer", "time", "complete")
@@ -33,6 +33,8 @@ _WAITS = {
     ClipPhase.VERIFIED: "to be measured",
     ClipPhase.MEASURED: "for its preview",
     ClipPhase.PREVIEWED: "for its record",
+    ClipPhase.SEALED: "for its plaintext to be removed",
+    ClipPhase.LOCKED: "for its record",
     ClipPhase.ADMITTED: "for its preview to be delivered",
     ClipPhase.SHOWN: "to be delivered",
 }
@@ -55,13 +57,25 @@ def clip_row(clip: Clip) -> dict[str, Any]:
         "verdicts": verdicts(clip.verdicts),
         "reasons": dict(clip.verdicts.reasons) if clip.verdicts else {},
         "camera": clip.camera,
+        "officer": clip.about.officer,
+        "officer_by": clip.about.officer_by,
+        "category": clip.about.category,
+        "marked": clip.about.marked,
         "role": clip.role,
         "recording": clip.recording,
         "belongs_to": clip.belongs_to,
         "other_paths": list(clip.aliases),
         "acquired": rfc3339(clip.acquired_ms),
         "stored": clip.receipt.key if clip.receipt else "",
+        "holds": [hold_row(hold) for hold in clip.holds],
+        "sealed_to": list(clip.seal.recipients) if clip.seal else [],
     }
+
+
+def hold_row(hold: Hold) -> dict[str, Any]:
+    """One order not to dispose of a clip, for a program; ``record``: the number of the record that set it."""
+    row: dict[str, Any] = msgspec.to_builtins(hold)
+    return {**row, "since": rfc3339(row.pop("since_ms"))}
 
 
 def item_row(item: Item, state: State) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from cryptography import x509
 from dockagent.clock import SystemClock
 from dockagent.config import Config
 from dockagent.core.moment import Instant
-from dockagent.doctor import of_furniture, of_home, of_keys, of_machine, of_setting, of_witnesses
+from dockagent.doctor import of_furniture, of_home, of_keys, of_machine, of_sealing, of_setting, of_witnesses
 from dockagent.doctor.check import Check
 from dockagent.doctor.machine import Machine
 from dockagent.stores import Store
@@ -50,6 +50,7 @@ def examine(
     yield of_machine.inotify(machine, folder=config.bays.folder)
     yield from of_furniture.cradles(config.furniture, SystemClock())
     yield from of_furniture.rfid(config.furniture, SystemClock())
+    yield from of_sealing.sealing(config.sealing, home)
     yield from of_witnesses.witnesses(config.witnesses, config.timestamps, stamp_roots, home, now)
     yield from of_witnesses.witness(config.witness, home)
     yield of_setting.store(store_url, open_store)

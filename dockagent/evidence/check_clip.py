@@ -7,18 +7,21 @@ master, the roots over its samples, and what the dock found about the camera's o
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
-from dockagent.core import dsse, merkle, strict_json
-from dockagent.core.boxes import Source
+from dockagent.core import dsse, merkle, plan, seal_record, strict_json
 from dockagent.core.clip_samples import Measure
+from dockagent.core.seal_record import Sealing
+from dockagent.core.stream.in_stream import InStream
 from dockagent.errors import Refused
+from dockagent.evidence.check_in_stream import check_in_stream, said_in_stream
 from dockagent.evidence.check_samples import Samples, check_samples, said_samples
+from dockagent.evidence.check_sealed import Open, Opened, check_sealed, found_names
 from dockagent.evidence.keyring import NO_TIME, Keyring, judge
 from dockagent.evidence.report import ASPECTS, Report, Verdict
 from dockagent.ledger.entries import Readable
@@ -26,10 +29,8 @@ from dockagent.ledger.entries import Readable
 CLIP_RECORD = "urn:dockagent:clip-record:1"
 CHUNK = 1 << 20  # bytes of one leaf of the chunk tree
 _OTHER_DOCKS = re.compile(r"(record\.json|manifest\.dsse\.json|chain\.pem)\.[0-9a-f]{8}(\.[0-9a-f]{8})?")
+_OTHER_SEALS = re.compile(r"(master|preview/[^/]+?)(\.[0-9a-f]{8})?\.age")
 MASTER, RECORD_FILE, RECEIPT_FILE, MANIFEST_FILE = "master", "record.json", "receipt.json", "manifest.dsse.json"
-
-Open = Callable[[], AbstractContextManager[Source]]
-"""Opens one object for reading from its start."""
 
 _WORDS = frozenset(("pass", "fail", "unknown", "unsigned"))
 _NO_SIGNER = Verdict("unknown", "nobody's good signature is on it")
@@ -41,7 +42,9 @@ class ClipRecord:
     """What a clip record says. ``subjects``: SHA-256 (hex) by object name. ``size``: bytes of the master.
     ``chunk_root``: RFC 6962 root (hex) over its 1 MiB chunks. ``verdicts``: the dock's words about the camera,
     by aspect; empty where it did not get so far. ``quarantine``: why the dock keeps the clip apart, or empty.
-    ``samples``: its sample trees, None in records of docks that made none."""
+    ``samples``: its sample trees, None in records of docks that made none. ``sealing``: what lies sealed in the store,
+    None for a clip that is not. ``in_stream``: the signatures in its own stream, None in records of docks that looked
+    for none."""
 
     subjects: Mapping[str, str]
     size: int
@@ -51,11 +54,33 @@ class ClipRecord:
     verdicts: Mapping[str, str]
     quarantine: str
     samples: Measure | None
+    sealing: Sealing | None
+    in_stream: InStream | None = None
+
+    def replaced(self, objects: Collection[str]) -> set[str]:
+        """The sealed objects in whose place there is what was in them."""
+        return {one.name for one in self.sealing.objects if one.of in objects} if self.sealing else set()
+
+    @property
+    def inside(self) -> frozenset[str]:
+        """The subjects that are nowhere in the clear: they are in sealed objects."""
+        return frozenset(one.of for one in self.sealing.objects) if self.sealing else frozenset()
 
 
-def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open], keyring: Keyring) -> Report:
+def check_clip(
+    path: str,
+    name: str,
+    record: bytes,
+    objects: Mapping[str, Open],
+    keyring: Keyring,
+    identities: Sequence[str] = (),
+    *,
+    unsealed: bool = False,
+) -> Report:
     """What can be said about a clip's folder called ``name`` with ``record.json`` = ``record`` and ``objects`` (all
-    other files, by name relative to the folder). ``path`` is only for the report."""
+    other files, by name relative to the folder). ``path`` is only for the report; ``identities`` open what is sealed:
+    with none, nothing is said about what is in it. ``unsealed``: what was sealed may
+    lie in place of the sealed objects. Raises UsageError where pyrage is needed and not installed."""
     # 1. Who signed the record.
     try:
         envelope = dsse.parse(record)
@@ -64,23 +89,28 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
     signature, signer, _ = judge(envelope, keyring)
     # 2. What it says.
     try:
-        said = _parse(envelope)
+        said = parse_record(envelope)
     except Refused as err:
         return _unreadable(path, signature, signer, f"the record does not tell: {err.what}")
     # 3. Every object that it names, byte by byte; the master's size, chunks and samples too.
-    missing = sorted(set(said.subjects) - set(objects))
     others = {name for name in objects if _OTHER_DOCKS.fullmatch(name)}
-    stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE} - others)
-    samples = _check_samples(said, objects)
+    objects, seals = _by_their_names(said, objects)
+    instead = said.replaced(objects) if unsealed else set()
+    missing = sorted(set(said.subjects) - set(objects) - said.inside - instead)
+    stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE} - others - seals)
+    samples, stream = _check_samples(said, objects), _check_in_stream(said, objects)
     verdicts = {
-        "intact": samples.weigh(_intact(said, objects)),
+        "intact": stream.weigh(samples.weigh(_intact(said, objects))),
         "signature": signature,
         "signer": signer,
         "time": NO_TIME,
         "complete": _complete(said, missing, stray),
     }
+    opened = _opened(said, objects, identities)
+    verdicts |= {"content": opened.verdict} if opened else {}
     findings = [f"{one!r} lies in the folder, but the record does not name it" for one in stray]
     findings += [f"the dock itself found: {aspect} {word}" for aspect, word in said.verdicts.items() if word == "fail"]
+    findings += opened.findings if opened else ()
     if said.quarantine:
         findings.append(f"the dock keeps it in quarantine: {said.quarantine}")
     if name != said.clip_id:
@@ -88,9 +118,43 @@ def check_clip(path: str, name: str, record: bytes, objects: Mapping[str, Open],
     facts = [
         *_facts(said, objects),
         *samples.facts,
+        *stream.facts,
         *(f"{one} is another dock's word on this clip, not checked" for one in sorted(others)),
+        *(f"{one} is another sealed copy of this clip, not checked" for one in sorted(seals)),
     ]
     return Report("clip", path, verdicts, tuple(findings), tuple(facts))
+
+
+def _by_their_names(said: ClipRecord, objects: Mapping[str, Open]) -> tuple[dict[str, Open], set[str]]:
+    """The objects by the names that they have in the record; and the names of other sealed copies of this clip."""
+    found = found_names(said.sealing, objects) if said.sealing else {}
+    places = set(found.values())
+    mine = {name: objects[place] for name, place in found.items() if place in objects}
+    named = {name: one for name, one in objects.items() if name not in places and name not in mine}
+    seals = {name for name in objects if _OTHER_SEALS.fullmatch(name) and name not in places}
+    return {**named, **mine}, seals
+
+
+def _opened(said: ClipRecord, objects: Mapping[str, Open], identities: Sequence[str]) -> Opened | None:
+    if said.sealing is None:
+        return None
+
+    def compare(name: str, file: IO[bytes]) -> list[str]:
+        here: Mapping[str, Open] = {name: lambda: nullcontext(file)}
+        wrong = _compare(name, said.subjects[name], said, here[name])
+        return wrong or [*_check_samples(said, here).wrong, *_check_in_stream(said, here).wrong]
+
+    return check_sealed(said.sealing, objects, identities, compare)
+
+
+def _check_in_stream(said: ClipRecord, objects: Mapping[str, Open]) -> Samples:
+    if said.in_stream is None or MASTER not in objects:
+        return said_in_stream(said.in_stream)
+    try:
+        with objects[MASTER]() as source:
+            return check_in_stream(said.in_stream, source)
+    except OSError as err:
+        return Samples(unread=f"the signatures in the master's stream cannot be read: {err.strerror or err}")
 
 
 def _check_samples(said: ClipRecord, objects: Mapping[str, Open]) -> Samples:
@@ -127,9 +191,10 @@ def _intact(said: ClipRecord, objects: Mapping[str, Open]) -> Verdict:
         return Verdict("fail", "; ".join(wrong))
     if unread:
         return Verdict("unknown", f"cannot be read: {'; '.join(unread)}")
-    if MASTER not in objects:
+    if (plan.SEALED_MASTER if said.sealing else MASTER) not in objects:
         return Verdict("fail", "the master is not here")
-    return Verdict("pass", f"{len(said.subjects)} objects are byte for byte those of the record")
+    count = len(said.subjects) - len(said.inside - set(objects))
+    return Verdict("pass", f"{count} objects are byte for byte those of the record")
 
 
 def _compare(name: str, sha256: str, said: ClipRecord, open_object: Open) -> list[str]:
@@ -166,11 +231,15 @@ def _complete(said: ClipRecord, missing: list[str], stray: list[str]) -> Verdict
         return Verdict("fail", f"missing: {', '.join(map(repr, missing))}")
     if stray:
         return Verdict("unknown", f"{len(stray)} objects more than the record names")
-    return Verdict("pass", f"all {len(said.subjects)} objects that the record names are here, and no others")
+    return Verdict(
+        "pass", f"all {len(said.subjects) - len(said.inside)} objects that the record names are here, and no others"
+    )
 
 
 def _facts(said: ClipRecord, objects: Mapping[str, Open]) -> Iterator[str]:
     yield f"clip {said.clip_id} of camera {said.camera}, {said.size} bytes"
+    if said.sealing is not None:
+        yield f"sealed ({said.sealing.format}) to {', '.join(said.sealing.recipients)}"
     if MANIFEST_FILE in said.subjects:
         words = ", ".join(f"{aspect} {word}" for aspect, word in said.verdicts.items())
         yield f"the dock's own words on the camera's manifest, not checked again here: {words or 'none'}"
@@ -180,7 +249,7 @@ def _facts(said: ClipRecord, objects: Mapping[str, Open]) -> Iterator[str]:
         yield f"{RECEIPT_FILE} is the custodian's word; the dock's record does not cover it"
 
 
-def _parse(envelope: dsse.Envelope) -> ClipRecord:
+def parse_record(envelope: dsse.Envelope) -> ClipRecord:
     """Raises Refused for anything that is not a clip record of version 1."""
     raw = strict_json.parse(envelope.payload) if envelope.payload_type == dsse.IN_TOTO else None
     if not isinstance(raw, dict) or raw.get("_type") != "https://in-toto.io/Statement/v1":
@@ -192,6 +261,7 @@ def _parse(envelope: dsse.Envelope) -> ClipRecord:
     subjects = _subjects(_typed(raw, "subject", list))
     if tree.get("size") != CHUNK or not _SHA256.fullmatch(str(tree.get("root"))):
         raise Refused("its chunks are not a root over pieces of 1 MiB")
+    sealing = _sealing(predicate[seal_record.MEMBER], subjects) if seal_record.MEMBER in predicate else None
     return ClipRecord(
         subjects=subjects,
         size=_typed(predicate, "bytes", int),
@@ -201,7 +271,24 @@ def _parse(envelope: dsse.Envelope) -> ClipRecord:
         verdicts=_words(verdicts) if verdicts is not None else {},
         quarantine=_typed(predicate, "quarantine", str) if "quarantine" in predicate else "",
         samples=_samples(predicate["samples"]) if "samples" in predicate else None,
+        in_stream=_in_stream(predicate["in_stream"]) if "in_stream" in predicate else None,
+        sealing=sealing,
     )
+
+
+def _sealing(raw: Any, subjects: Mapping[str, str]) -> Sealing:
+    said = seal_record.parse(raw)
+    for one in said.objects:
+        if (subjects.get(one.name), subjects.get(one.of)) != (one.sha256, one.of_sha256):
+            raise Refused(f"what it says of {one.name!r} contradicts its subjects")
+    return said
+
+
+def _in_stream(raw: Any) -> InStream:
+    try:
+        return msgspec.convert(raw, InStream)
+    except msgspec.ValidationError as err:
+        raise Refused(f"what it says of signatures in its stream cannot be: {err}") from err
 
 
 def _samples(raw: Any) -> Measure:

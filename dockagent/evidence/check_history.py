@@ -94,7 +94,7 @@ def check_history(
         for where, count in case.strangers.items()
     ]
     # 2. Each must be a head of the records that are here.
-    size, roots = _roots(lines, {one.head.size for one in case.heads})
+    size, roots = roots_at(lines, {one.head.size for one in case.heads})
     for its in case.heads:
         _compare(its, size, roots.get(its.head.size), own_head, case)
     # 3. Time stamps, on those that are.
@@ -139,7 +139,7 @@ def _signs(signed: note.Note, key: note.VerifierKey) -> bool:
     return True
 
 
-def _roots(lines: Iterable[bytes], sizes: set[int]) -> tuple[int, dict[int, bytes]]:
+def roots_at(lines: Iterable[bytes], sizes: set[int]) -> tuple[int, dict[int, bytes]]:
     """How many whole lines there are, and the root at each of the sizes that they reach."""
     edge = merkle.Frontier()
     roots = {0: edge.root()} if 0 in sizes else {}

@@ -10,6 +10,9 @@ ASPECTS = ("intact", "signature", "signer", "time", "complete")
 """The questions, in the order in which they are shown: are these the bytes; is the signature good; is the signer one
 whom we trust; does anyone outside vouch for the time; is everything there and nothing more."""
 
+CONTENT = "content"
+"""One more question about what is sealed: are the camera's bytes in it. Only its recipients can tell."""
+
 GOOD, REFUTED, FINDINGS, CANNOT_TELL = 0, 1, 3, 4
 _WORDS = {GOOD: "good", REFUTED: "refuted", FINDINGS: "findings", CANNOT_TELL: "cannot tell"}
 _GRAVEST_FIRST = (REFUTED, CANNOT_TELL, FINDINGS, GOOD)
@@ -39,13 +42,14 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """The contract's exit code. ``time`` unknown alone is no finding: few docks have a witness outside."""
+        """The contract's exit code. ``time`` unknown alone is no finding: few docks have a witness outside. Nor is
+        ``content``: who checks a store of sealed clips seldom holds the agency's identity."""
         words = {aspect: verdict.word for aspect, verdict in self.verdicts.items()}
         if "fail" in words.values():
             return REFUTED
         if "unknown" in (words.get("intact"), words.get("signature")):
             return CANNOT_TELL
-        asked = [word for aspect, word in words.items() if aspect != "time"]
+        asked = [word for aspect, word in words.items() if aspect not in ("time", CONTENT)]
         return FINDINGS if self.findings or any(word != "pass" for word in asked) else GOOD
 
     def as_json(self) -> dict[str, Any]:
@@ -86,7 +90,7 @@ def _lines(report: Report, *, brief: bool) -> Iterable[str]:
     yield f"{report.kind} {report.path}: {_WORDS[report.exit_code]}"
     if brief and report.exit_code == GOOD:
         return
-    for aspect in ASPECTS:
+    for aspect in (*ASPECTS, CONTENT):
         if verdict := report.verdicts.get(aspect):
             yield f"  {aspect:<10} {verdict.word:<8} {verdict.why}"
     for finding in report.findings:

@@ -8,14 +8,22 @@ from functools import partial
 from pathlib import Path
 
 from dockagent.core import note, paths
+from dockagent.core.excerpt_proof import PROOF_FILE
+from dockagent.core.plan import SEALED_MASTER
 from dockagent.errors import Missing, Refused, UsageError
-from dockagent.evidence import found_history
-from dockagent.evidence.check_clip import MASTER, RECORD_FILE, Open, check_clip
+from dockagent.evidence import found_excerpt, found_history
+from dockagent.evidence.check_bag import DECLARED, is_bag
+from dockagent.evidence.check_catalogue import FOLDER as CATALOGUE
+from dockagent.evidence.check_catalogue import check_catalogue
+from dockagent.evidence.check_clip import MASTER, RECORD_FILE, check_clip
 from dockagent.evidence.check_history import Found, check_history
 from dockagent.evidence.check_ledger import check_ledger
+from dockagent.evidence.check_package import beside, check_package
 from dockagent.evidence.check_receipts import StoredClip, check_receipts, clips_in
+from dockagent.evidence.check_review import Lines, check_review
+from dockagent.evidence.check_sealed import Open
 from dockagent.evidence.keyring import NO_TIME, Keyring
-from dockagent.evidence.report import Report, Verdict, Word
+from dockagent.evidence.report import CONTENT, REFUTED, Report, Verdict, Word
 from dockagent.ledger import tiles_read
 from dockagent.ledger.entries import MAX_ENTRY, lines
 from dockagent.ledger.keys import PUBLIC
@@ -24,6 +32,7 @@ from dockagent.ledger.trust import DockIdentity, Trust, parse
 
 _LOOSE_SHOWN = 20
 _STORE_MARK = ".dockagent-store"  # by which a dock knows a store's folder again
+_OF_OTHERS = (DECLARED, "clips", _STORE_MARK)  # what a dock's home never has: it is a bag or a store
 _KEYS_BESIDE = (PUBLIC, f"ledger/{PUBLIC}", f"keys/{PUBLIC}")
 Docks = tuple[DockIdentity, ...]
 _WHAT_WE_KNOW = "give a ledger folder, a stored clip's folder, or a folder that holds such"
@@ -37,7 +46,9 @@ class _Walk:
     trusted: Trust | None
     also: Sequence[Found] = ()
     keys: Docks = ()
+    identities: Sequence[str] = ()
     reports: list[Report] = field(default_factory=list)
+    reviews: list[Report] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
 
 
@@ -49,15 +60,22 @@ def read_trust(file: Path) -> Trust:
         raise UsageError(f"cannot read the trust file {file}: {err.strerror}", "check --trust") from err
 
 
-def verify(path: Path, trust: Trust | None, also: Sequence[Found] = (), keys: Docks = ()) -> list[Report]:
+def verify(
+    path: Path,
+    trust: Trust | None,
+    also: Sequence[Found] = (),
+    keys: Docks = (),
+    identities: Sequence[str] = (),
+) -> list[Report]:
     """Check all that lies at ``path``. ``trust`` None: nobody said whom to believe, so no signer can pass. ``also``:
     checkpoints from elsewhere that the ledgers are held against, see :func:`found_elsewhere`. ``keys``: public keys
     from elsewhere, see :func:`keys_beside`; they prove no more than those that lie beside what is checked.
+    ``identities``: who opens what is sealed, see :func:`dockagent.evidence.sealed.read_identities`.
 
     Raises UsageError where there is nothing, Missing where it is nothing that we know how to check.
     """
     try:
-        return _verify(_Walk(path, trust, also, keys))
+        return _verify(_Walk(path, trust, also, keys, identities))
     except OSError as err:
         where = err.filename or path
         raise Missing(
@@ -143,10 +161,12 @@ def _verify(walk: _Walk) -> list[Report]:
         raise UsageError(f"there is nothing at {path}", "check the path")
     if not path.is_dir():
         raise Missing(f"cannot tell: {path} is a file of a kind that cannot be checked by itself", _WHAT_WE_KNOW)
-    home_ledger = path / "ledger"
-    if _is_ledger(home_ledger):  # a dock's home: what else lies there is its own, and changes all the time
-        return [_ledger(home_ledger, walk, found_history.in_store(path / "store"))]
+    if _is_home(path):  # what else lies there is the dock's own, and changes all the time
+        return [_ledger(path / "ledger", walk, found_history.in_store(path / "store")), *walk.reviews]
     _walk(walk)
+    walk.reports += walk.reviews
+    if (listed := check_catalogue(_text(path), path)) is not None:
+        walk.reports.append(listed)
     if not walk.reports:
         raise Missing(f"cannot tell: there is neither a ledger nor a clip in {path}", _WHAT_WE_KNOW)
     return [*walk.reports, _loose(walk)] if walk.loose else walk.reports
@@ -180,19 +200,33 @@ def _walk(walk: _Walk) -> None:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-        if _is_ledger(folder):
+        if is_bag(folder):
+            walk.reports += check_package(folder, walk.trusted, walk.identities)
+        elif _is_ledger(folder):
             walk.reports.append(_ledger(folder, walk))
         elif found_history.is_published(folder):
             walk.reports.append(_published(folder, walk))
-        elif files & {RECORD_FILE, MASTER}:
+        elif PROOF_FILE in files:
+            walk.reports.append(found_excerpt.in_folder(folder, _text(folder), walk.trusted, walk.keys))
+        elif files & {RECORD_FILE, MASTER, SEALED_MASTER}:
             walk.reports.append(_clip(folder, walk))
         else:
             folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
             others = {Path(entry.path) for entry in entries}.difference(
                 folders, [walk.top / PUBLIC, walk.top / _STORE_MARK]
             )
+            folders = [one for one in folders if one != walk.top / CATALOGUE]  # a check of its own
+            others -= {file for one in folders if is_bag(one) for file in beside(one)}
             walk.loose += [_text(path.relative_to(walk.top)) for path in sorted(others)]
             waiting += reversed(folders)
+
+
+def _is_home(path: Path) -> bool:
+    """A dock's home. A ledger alone makes none: laid into a package, a clip or a store, it would be checked in their
+    place."""
+    own = any((path / name).is_dir() for name in ("keys", "spool"))
+    others = (*_OF_OTHERS, RECORD_FILE, MASTER, SEALED_MASTER, PROOF_FILE)
+    return own and _is_ledger(path / "ledger") and not any(os.path.lexists(path / name) for name in others)
 
 
 def _is_ledger(folder: Path) -> bool:
@@ -214,8 +248,13 @@ def _ledger(folder: Path, walk: _Walk, more: Sequence[Found] = ()) -> Report:
         return _against(check_ledger(_text(folder), (), head, keyring), (), head, found, keyring, trusted)
     with entries.open("rb", buffering=0) as source:
         report = check_ledger(_text(folder), lines(source), head, keyring)
-        source.seek(0)
-        return _against(report, lines(source), head, found, keyring, trusted)
+
+        def again() -> Iterator[bytes]:
+            source.seek(0)
+            return lines(source)
+
+        _review(walk, _text(folder), again, found, keyring)
+        return _against(report, again(), head, found, keyring, trusted)
 
 
 def _published(folder: Path, walk: _Walk) -> Report:
@@ -231,12 +270,19 @@ def _published(folder: Path, walk: _Walk) -> Report:
 
         report = check_ledger(path, entries(), head, keyring)
         report = _against(report, entries(), head, found, keyring, walk.trusted)
+        _review(walk, path, entries, found, keyring)
     except (Refused, Missing) as err:
         word: Word = "fail" if isinstance(err, Refused) else "unknown"
         unknown = Verdict("unknown", "its records could not be read")
         verdicts = {"intact": Verdict(word, err.what), "signature": unknown, "signer": unknown, "complete": unknown}
         return Report("published ledger", path, {**verdicts, "time": NO_TIME}, tuple(odd))
     return replace(report, kind="published ledger", findings=(*report.findings, *odd))
+
+
+def _review(walk: _Walk, path: str, its_lines: Lines, found: Sequence[Found], keyring: Keyring) -> None:
+    """The samples that this ledger drew are a question of their own."""
+    if (report := check_review(path, its_lines, found, keyring, walk.trusted)) is not None:
+        walk.reviews.append(report)
 
 
 def _against(
@@ -265,10 +311,30 @@ def _clip(folder: Path, walk: _Walk) -> Report:
             odd.append(f"{name!r} is a link or a special file; it was not read")
         elif name != RECORD_FILE:
             objects[name] = partial(_open, file)
-    report = check_clip(path, folder.name, _small(record), objects, _keyring(folder, walk))
+    report = _whole_or_other(folder, walk, objects)
     if "quarantine" in folder.absolute().parts:
         odd.append("the clip lies in quarantine")
     return Report(report.kind, path, report.verdicts, (*report.findings, *odd), report.facts)
+
+
+def _whole_or_other(folder: Path, walk: _Walk, objects: dict[str, Open]) -> Report:
+    """The clip by its record. Where that is of a sealed copy which never came, because the dock had to pull and seal
+    the clip again, another record in the folder may be of the one that did."""
+    path, keyring = _text(folder), _keyring(folder, walk)
+
+    def by(name: str) -> Report:
+        return check_clip(path, folder.name, _small(folder / name), objects, keyring, walk.identities)
+
+    report = by(RECORD_FILE)
+    others = [name for name in objects if name.startswith(f"{RECORD_FILE}.")] if CONTENT in report.verdicts else []
+    if report.exit_code == REFUTED and report.verdicts["signer"].word == "pass":
+        for name in others:
+            other = by(name)
+            trusted = other.verdicts["signer"].word == "pass"  # else anybody could lay his own word beside it
+            if trusted and other.exit_code != REFUTED and CONTENT in other.verdicts:
+                said = f"{RECORD_FILE} is of a sealed copy that is not here; {name} is of the one that is"
+                return replace(other, findings=(*other.findings, said))
+    return report
 
 
 def _small(file: Path) -> bytes:

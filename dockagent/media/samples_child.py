@@ -1,4 +1,5 @@
-"""Print the sample trees of one file as JSON. Run as a program by :mod:`samples`, through the launcher, never imported:
+"""Print the sample trees of one file as JSON, and in a second line what a glance at its stream tells. Run as a program
+by :mod:`samples`, through the launcher, never imported:
 
     python -I -S -B samples_child.py PATHS FILE SIZE
 
@@ -17,10 +18,13 @@ def main(paths: str, file: str, size: int) -> None:
     import msgspec  # found only now
 
     from dockagent.core.clip_samples import measure
+    from dockagent.core.stream.scan import glance
 
     with Path(file).open("rb", buffering=0) as source:
         os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        sys.stdout.buffer.write(msgspec.json.encode(measure(source, size)))
+        sys.stdout.buffer.write(msgspec.json.encode(measure(source, size)) + b"\n")
+        sys.stdout.buffer.flush()  # what comes next may fail by itself
+        sys.stdout.buffer.write(msgspec.json.encode(glance(source, size)))
 
 
 if __name__ == "__main__":

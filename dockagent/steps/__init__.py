@@ -8,6 +8,7 @@
 ``verify``          each clip is judged by the manifest
 ``measure``         the trees over its samples are made
 ``derive``          working copies for people to look at
+``seal``            where the agency wants it: sealed copies are made, and the plaintext goes
 ``admit``           the clip record is signed; a clip in doubt goes to quarantine
 ``upload``          previews, then record and master, go to the store
 ``release``         the spool is freed; the camera may be taken
@@ -23,7 +24,7 @@ from functools import partial
 from dockagent.core import events as ev
 from dockagent.core import orders as od
 from dockagent.core import plan
-from dockagent.core.model import Clip, Session, State, Thing
+from dockagent.core.model import Clip, ClipPhase, Session, State
 from dockagent.errors import DockError, Missing, Retryable
 from dockagent.steps import (
     admit,
@@ -34,12 +35,14 @@ from dockagent.steps import (
     notarize,
     pull,
     release,
+    seal,
     take_inventory,
     upload,
     verify,
 )
 from dockagent.steps.world import World
 
+_UNSEALED = (ClipPhase.ACQUIRED, ClipPhase.VERIFIED, ClipPhase.MEASURED, ClipPhase.PREVIEWED)
 LONGEST_REASON = 2000  # characters; a record has room for more, a person has not
 Step = Callable[[], tuple[ev.Event, ...]]
 
@@ -54,6 +57,8 @@ _NAMES: dict[type[od.Order], str] = {
     od.VerifyPath: "verify",
     od.Measure: "measure",
     od.MakePreview: "preview",
+    od.Seal: "seal",
+    od.Strip: "strip",
     od.Admit: "admit",
     od.SendPreview: "send-preview",
     od.SendMaster: "send-master",
@@ -135,9 +140,8 @@ def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
     if isinstance(order, od.Pull):
         entry = session.items[order.item].entry
         who = session.camera.id if session.camera else identify.UNIDENTIFIED
-        job = pull.Task(
-            session.id, order.bay, who, order.item, entry, session.relists, _signed(session, state, entry.path)
-        )
+        signed, headroom = _signed(session, state, entry.path), _headroom(entry.bytes, state) if world.sealer else 0
+        job = pull.Task(session.id, order.bay, who, order.item, entry, session.relists, signed, headroom)
         return partial(pull.pull, world, job)
     if isinstance(order, od.Release):
         profile = session.profile if session.has_console else ""
@@ -169,27 +173,40 @@ def _signed(session: Session, state: State, path: str) -> str:
     return reading.manifest.digest(path)
 
 
+def _headroom(size: int, state: State) -> int:
+    """Room for the largest sealed copy that is still to be made: a spool full of plaintext could never be emptied."""
+    queues = (state.queues[phase] for phase in _UNSEALED)
+    return max((size, *(state.clips[clip].bytes for queue in queues for clip in queue)))
+
+
 def _clip_step(order: od.ClipOrder, clip: Clip, world: World) -> Step:
     folder = plan.spool_folder(clip.id, clip.quarantine)
     if isinstance(order, od.Measure):
         return partial(measure.measure, world, clip.id, clip.sha256, clip.bytes)
     if isinstance(order, od.MakePreview):
         return partial(derive.derive, world, clip.id, clip.sha256)
+    if isinstance(order, od.Seal):
+        return partial(seal.seal, world, _frozen(clip))
+    if isinstance(order, od.Strip) and clip.seal is not None:
+        return partial(seal.strip, world, clip.id, clip.seal)
     if isinstance(order, od.Admit):
         return partial(admit.admit, world, _frozen(clip))
+    master, previews = clip.stored
     if isinstance(order, od.SendPreview | od.SendMaster):
         job = upload.Task(
             clip=clip.id,
             folder=folder,
             prefix=clip.prefix,
-            master=Thing("master", clip.bytes, clip.sha256),
-            preview=clip.preview,
+            master=master,
+            preview=previews,
             record_sha256=clip.record_sha256,
             manifest_sha256=clip.manifest_sha256,
         )
         return partial(upload.send_preview if isinstance(order, od.SendPreview) else upload.send_master, world, job)
     key = clip.receipt.key if clip.receipt else ""
-    return partial(release.dispose, world, clip.id, folder, clip.preview, f"receipt for {key}")
+    paths = [f"{folder}/{name}" for name in (*(f"preview/{one.name}" for one in previews), "record.json", master.name)]
+    method = "sealed copy removed" if clip.seal else "unlinked plaintext"
+    return partial(release.dispose, world, clip.id, paths, f"receipt for {key}", method)
 
 
 def _frozen(clip: Clip) -> Clip:

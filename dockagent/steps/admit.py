@@ -1,13 +1,14 @@
 """Admit: sign the clip record, and fix where the clip goes. A clip in doubt goes to quarantine, whole and marked."""
 
 import hashlib
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from dockagent.core import catalogue, clip_fields, plan, seal_record, strict_json
 from dockagent.core import events as ev
-from dockagent.core import plan, strict_json
 from dockagent.core.clip_samples import Measure
 from dockagent.core.model import CHUNK, Clip, Thing
 from dockagent.core.moment import rfc3339
@@ -23,18 +24,24 @@ def admit(world: World, clip: Clip) -> tuple[ev.Event, ...]:
     folder = plan.spool_folder(clip.id, clip.quarantine)
     if clip.quarantine:
         _move(world, clip, folder)
-    record = world.keys.sign_statement(strict_json.canonical(_statement(world, clip)))
+    statement = _statement(world, clip)
+    fields = clip_fields.fields_of(statement)
+    salts = {name: secrets.token_hex(clip_fields.SALT) for name in fields}
+    root = clip_fields.root(fields, salts)
+    statement["predicate"][clip_fields.MEMBER] = {"root": root, "salts": salts}
+    record = world.keys.sign_statement(strict_json.canonical(statement))
     world.disk.write(f"{folder}/record.json", record)
     digest = hashlib.sha256(record).hexdigest()
     prefix = plan.store_prefix(clip)
     if clip.quarantine:
-        return (ev.Quarantined(clip.id, prefix, digest, clip.quarantine),)
-    return (ev.Admitted(clip.id, prefix, digest),)
+        return ev.Quarantined(clip.id, prefix, digest, clip.quarantine), ev.ClipFields(root, len(fields))
+    return ev.Admitted(clip.id, prefix, digest), ev.ClipFields(root, len(fields))
 
 
 def _move(world: World, clip: Clip, folder: str) -> None:
     """Move what is still in the spool: an earlier try may have moved some of it."""
-    for name in ("master", *(f"preview/{thing.name}" for thing in clip.preview)):
+    master, previews = clip.stored
+    for name in (master.name, *(f"preview/{thing.name}" for thing in previews)):
         source = f"{plan.spool_folder(clip.id)}/{name}"
         if world.disk.size(source) is not None:
             world.disk.commit(source, f"{folder}/{name}")
@@ -43,8 +50,8 @@ def _move(world: World, clip: Clip, folder: str) -> None:
 
 
 def _statement(world: World, clip: Clip) -> dict[str, Any]:
-    """The clip record: an in-toto Statement v1 over the clip's objects in the store."""
-    things = [Thing("master", clip.bytes, clip.sha256), *_beside(world, clip)]
+    """The clip record: an in-toto Statement v1 over the clip's objects in the store, and what is in the sealed ones."""
+    things = [Thing("master", clip.bytes, clip.sha256), *_beside(world, clip), *seal_record.things(clip)]
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": thing.name, "digest": {"sha256": thing.sha256}} for thing in things],
@@ -61,6 +68,7 @@ def _statement(world: World, clip: Clip) -> dict[str, Any]:
             "bytes": clip.bytes,
             "chunks": {"size": CHUNK, "root": clip.chunk_root},
             "samples": msgspec.to_builtins(clip.measure or _NOT_FOOTAGE),
+            **({"in_stream": msgspec.to_builtins(clip.in_stream)} if clip.in_stream is not None else {}),
             "file_time": clip.mtime_ms,
             "acquired": rfc3339(clip.acquired_ms),
             "session": clip.session,
@@ -69,6 +77,8 @@ def _statement(world: World, clip: Clip) -> dict[str, Any]:
             "verdicts": msgspec.to_builtins(clip.verdicts),
             "quarantine": clip.quarantine,
             "findings": [finding.text for finding in clip.findings],
+            **seal_record.member(clip),
+            **({catalogue.MEMBER: catalogue.member(clip, world.catalogue)} if world.catalogue else {}),
         },
     }
 

@@ -20,6 +20,7 @@ from dockagent.core import certificates, recognise
 from dockagent.core import events as ev
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Camera
+from dockagent.core.officers import Officers
 from dockagent.core.paths import to_text
 from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Permanent
@@ -90,7 +91,7 @@ def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
     if mode.is_keyboard_too(footage.facts()):
         text = "this device is a keyboard or mouse as well, which no camera is: do not trust it"
         findings.append(Finding("keyboard", text, "warning"))
-    camera, doubt = _camera(best.identity, answers)
+    camera, doubt = _camera(best.identity, answers, world.officers)
     return (
         ev.CameraIdentified(
             session=session,
@@ -146,7 +147,7 @@ def _prove(
     return True, ()
 
 
-def _camera(card: Mapping[str, str], answers: _Answers) -> tuple[Camera, tuple[Finding, ...]]:
+def _camera(card: Mapping[str, str], answers: _Answers, officers: Officers) -> tuple[Camera, tuple[Finding, ...]]:
     said = answers.identity or card
     doubt = []
     if answers.identity and card.get("serial", said["serial"]) != said["serial"]:
@@ -165,5 +166,6 @@ def _camera(card: Mapping[str, str], answers: _Answers) -> tuple[Camera, tuple[F
         model=said.get("model", ""),
         firmware=said.get("firmware", ""),
         known_by=known_by,
+        officer=officers.known_as(answers.identity.get("officer", "")),
     )
     return camera, tuple(doubt)

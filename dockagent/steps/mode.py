@@ -65,6 +65,7 @@ def _ask(world: World, session: str, bay: str, profile: Profile) -> ev.ModeAsked
         model=said.get("model", ""),
         firmware=said.get("firmware", ""),
         known_by="console",
+        officer=world.officers.known_as(said.get("officer", "")),
     )
     if not isinstance(control, ModeSwitch):
         raise Permanent(f"the dialogue of profile {profile.name} cannot open a card", "correct [control] storage in it")

@@ -31,7 +31,8 @@ INLINE = 4 * CHUNK  # smaller files are not worth a second thread
 @dataclass(frozen=True, slots=True)
 class Task:
     """What to pull: one entry of the inventory of the camera in ``bay``. ``relists``: how often its card was listed
-    again already because it changed under us. ``signed``: the SHA-256 (hex) that a trusted camera signed, or empty."""
+    again already because it changed under us. ``signed``: the SHA-256 (hex) that a trusted camera signed, or empty.
+    ``headroom``: bytes that must still be free afterwards, so that what was pulled can be sealed beside itself."""
 
     session: str
     bay: str
@@ -40,6 +41,7 @@ class Task:
     entry: Entry
     relists: int = 0
     signed: str = ""
+    headroom: int = 0
 
 
 def pull(world: World, task: Task) -> tuple[ev.Event, ...]:
@@ -69,6 +71,7 @@ def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
         whole, leaves, size = _copy(world, task, source, _resume(world.disk, task.item, source))
     if _still_changing(task, source, size):
         change = f"listed with {task.entry.bytes} bytes, read {size}, now {source.size()}"
+        _forget(world.disk, task.item)  # an item is named by its size: with another one it is never asked for again
         return _failed(world, task, "changed", f"the file is changing: {change}; the card is listed again", retry=True)
     _prove(world.disk, task.item, leaves)
     clip = plan.clip_id(task.camera, whole)
@@ -107,6 +110,7 @@ def _gone(world: World, task: Task, err: Gone) -> ev.AcquireFailed:
             return _failed(world, task, "gone", str(err), retry=True)
     except DockError:
         reason = f"it is listed, but is not on the card any more: {err.what}"
+        _forget(world.disk, task.item)
         return _failed(world, task, "vanished", reason, retry=False)
 
 
@@ -118,7 +122,8 @@ def _failed(world: World, task: Task, kind: str, reason: str, *, retry: bool) ->
 def _check_room(world: World, task: Task) -> None:
     have = world.disk.free()
     need = task.entry.bytes - (world.disk.size(plan.part_file(task.item)) or 0) + world.spool_reserve
-    if need > have:
+    if need + task.headroom > have:
+        need += task.headroom
         raise DiskFull(
             f"the spool is full: {task.entry.path} needs {need >> 20} MiB with the reserve, {have >> 20} MiB are free",
             "it is pulled when the store has taken other clips; or free some space",

@@ -1,11 +1,10 @@
 """Release: say whether the camera may be taken; and free the spool of what the store has proved to hold."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.model import Thing
 from dockagent.core.orders import Release
 from dockagent.core.paths import to_text
 from dockagent.errors import DockError
@@ -69,12 +68,12 @@ def _unlock(world: World, bay: str) -> str:
         return f"its latch did not open: {err}"
 
 
-def dispose(world: World, clip: str, folder: str, preview: tuple[Thing, ...], authority: str) -> tuple[ev.Event, ...]:
+def dispose(world: World, clip: str, paths: Sequence[str], authority: str, method: str) -> tuple[ev.Event, ...]:
     """Remove the dock's copy of a delivered clip, and one that a crash had left before its record.
 
-    ``authority``: the key under which the store proved to hold it.
+    ``authority``: the key under which the store proved to hold it; ``method``: what removing it comes to.
     """
-    for name in (*(f"preview/{thing.name}" for thing in preview), "record.json", "master"):
-        world.disk.remove(f"{folder}/{name}")
+    for path in paths:
+        world.disk.remove(path)
     world.disk.remove(plan.put_aside(clip))
-    return (ev.Disposed(clip, "the dock's copy", authority),)
+    return (ev.Disposed(clip, "the dock's copy", authority, method),)

@@ -150,7 +150,7 @@ def _manifest(world: World, footage: Footage, profile: Profile, task: Task) -> t
         previous_sequence=task.last_sequence,
         uncertainty_ms=now.uncertainty_ms,
     )
-    return reading, digest
+    return world.officers.in_reading(reading), digest
 
 
 def _held(footage: Footage, task: Task, entries: Iterable[Entry]) -> dict[str, str]:

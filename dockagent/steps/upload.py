@@ -1,20 +1,22 @@
 """Upload: previews first, then manifest and record, then the master. Every put may be repeated.
 
 A key that holds other bytes is never overwritten. For a master that is an alarm. For a record or a preview it means
-that another dock delivered the same clip before: our record goes beside it under a name of its own.
+that another dock delivered the same clip before: our record goes beside it under a name of its own. So does a sealed
+object: every sealing gives other bytes, and nobody but the recipients can tell whether the other one is as good.
 
 What the spool no longer holds as it was is found here at the latest. A damaged master is kept aside, and the clip is
 pulled again from its camera; a damaged record is signed again; a damaged preview is left out.
 """
 
 import hashlib
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from dockagent.core import catalogue, plan
 from dockagent.core import events as ev
-from dockagent.core import plan
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Receipt, Thing
 from dockagent.durable import Reader
@@ -49,7 +51,7 @@ def send_preview(world: World, task: Task) -> tuple[ev.Event, ...]:
     receipts, findings = [], []
     for thing in task.preview:
         try:
-            receipts.append(_put(world, task, thing, f"{task.folder}/preview/{thing.name}", f"preview/{thing.name}"))
+            receipts.append(_put_large(world, task, thing, f"preview/{thing.name}"))
         except Conflict:
             text = f"the store holds another preview/{thing.name} of this clip already; that one stays"
             findings.append(Finding("preview", text, "notice"))
@@ -65,7 +67,8 @@ def send_master(world: World, task: Task) -> tuple[ev.Event, ...]:
     """Put what speaks for the master, then the master; its receipt is the proof that the clip is delivered."""
     try:
         others = tuple(_put_witnesses(world, task))
-        return (ev.Delivered(task.clip, _put_master(world, task), others),)
+        listed, findings = _put_line(world, task)
+        return (ev.Delivered(task.clip, _put_master(world, task), others + listed, findings),)
     except _RecordDamaged as err:
         return (ev.ClipFailed(task.clip, "send-master", str(err), retry=True, link=False, record=True),)
     except (DockError, OSError) as err:
@@ -77,10 +80,20 @@ def send_master(world: World, task: Task) -> tuple[ev.Event, ...]:
 
 def _put_master(world: World, task: Task) -> Receipt:
     try:
-        return _put(world, task, task.master, f"{task.folder}/master", "master")
+        return _put_large(world, task, task.master, task.master.name)
     except Conflict as err:
         what = f"ALARM: the store holds other bytes as the master of this clip: {err}"
         raise Conflict(what, "find out who wrote them") from err
+
+
+def _put_large(world: World, task: Task, thing: Thing, name: str) -> Receipt:
+    """Put a master or a preview; a sealed one beside another sealed copy that is there already."""
+    try:
+        return _put(world, task, thing, f"{task.folder}/{name}", name)
+    except Conflict:
+        if not name.endswith(plan.SEALED):
+            raise
+    return _put(world, task, thing, f"{task.folder}/{name}", plan.other_seal(name, thing.sha256))
 
 
 def _put_witnesses(world: World, task: Task) -> Iterator[Receipt]:
@@ -95,6 +108,29 @@ def _put_witnesses(world: World, task: Task) -> Iterator[Receipt]:
     if world.disk.size(path) is None or thing_of("record.json", world.disk.read(path)).sha256 != task.record_sha256:
         raise _RecordDamaged("the clip record in the spool is gone or altered", "it is signed again")
     yield _put_small(world, task, path, "record.json", f"record.json.{world.keys.key_id[:8]}")
+
+
+def _put_line(world: World, task: Task) -> tuple[tuple[Receipt, ...], tuple[Finding, ...]]:
+    """Put the clip's line into the catalogue; another one of ours is there where the record was signed twice. A store
+    that will not have it (a policy that names no ``catalogue/``) stops no evidence."""
+    try:
+        listed = catalogue.line(world.disk.read(f"{task.folder}/record.json"))
+        if listed is None:
+            return (), ()
+        key, line = listed
+        try:
+            return (_put_bytes(world, key, line),), ()
+        except Conflict:
+            return (_put_bytes(world, catalogue.again(key, line), line),), ()
+    except Retryable:
+        raise
+    except DockError as err:
+        return (), (Finding("catalogue", f"this clip has no line in the store's catalogue: {err}", "warning"),)
+
+
+def _put_bytes(world: World, key: str, data: bytes) -> Receipt:
+    source = Source(len(data), hashlib.sha256(data).hexdigest(), lambda: io.BytesIO(data))
+    return receipt_of(world.store.url, world.store.put(key, source))
 
 
 def _put_small(world: World, task: Task, path: str, name: str, otherwise: str) -> Receipt:
@@ -160,7 +196,7 @@ class _Watched:
 def _damage(world: World, task: Task) -> str:
     """What is wrong with the master in the spool, or "". A master that is not what was pulled is kept aside: it tells
     what happened, and may be all that is left."""
-    path = f"{task.folder}/master"
+    path = f"{task.folder}/{task.master.name}"
     if world.disk.size(path) is None:
         return "the dock's copy of this clip is gone; it is pulled again when its camera is in the dock"
     digest = hashlib.sha256()
@@ -172,7 +208,7 @@ def _damage(world: World, task: Task) -> str:
         return ""  # it cannot be read now; whether it is damaged nobody knows
     if digest.hexdigest() == task.master.sha256:
         return ""
-    aside = f"quarantine/{task.clip}.damaged/master"
+    aside = f"quarantine/{task.clip}.damaged/{task.master.name}"
     world.disk.commit(path, aside)
     return f"the dock's copy of this clip was altered at rest; it is kept as {aside}, and the clip is pulled again"
 

@@ -7,10 +7,13 @@ from typing import Protocol
 from cryptography import x509
 
 from dockagent.clock import Clock
+from dockagent.core.catalogue import Cataloguer
 from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Thing
+from dockagent.core.officers import PLAIN, Officers
 from dockagent.core.profile import Console, Profile
+from dockagent.core.stream.in_stream import InStream
 from dockagent.durable import Disk
 from dockagent.errors import Missing
 from dockagent.ledger.keys import Keys
@@ -64,10 +67,24 @@ class Previewer(Protocol):
 
 
 class Measurer(Protocol):
-    """Makes sample trees. Never raises for bad media: what failed is said in the measure."""
+    """Makes sample trees and reads signatures in a clip's own stream. Never raises for bad media: what failed is said
+    in the answer."""
 
-    def measure(self, master: str, size: int) -> Measure:
-        """The trees of the spool file ``master``, a path on the disk, of ``size`` bytes."""
+    def measure(self, master: str, size: int) -> tuple[Measure, InStream | None]:
+        """Those of the spool file ``master``, a path on the disk, of ``size`` bytes; None: nobody looked for
+        signatures."""
+        ...
+
+
+class Sealer(Protocol):
+    """Seals footage to those who may open it; no dock may. ``format`` and ``recipients`` are for the record."""
+
+    format: str
+    recipients: tuple[str, ...]
+
+    def seal(self, read: Callable[[int], bytes], write: Callable[[bytes], None]) -> None:
+        """Read to the end (``read(n)`` gives 1..n bytes, or b""), write the sealed bytes: others each time. Raises what
+        ``read`` and ``write`` raise."""
         ...
 
 
@@ -98,12 +115,15 @@ class World:
     holds: Callable[[str], bool]
     any_profile: bool = True
     measurer: Measurer | None = None
+    sealer: Sealer | None = None
     cradles: Cradles | None = None
     notary: Notary | None = None
     console_wait_ms: int = 3000
     set_clocks: bool = True
     clock_tolerance_ms: int = 1000
     spool_reserve: int = 256 << 20
+    officers: Officers = PLAIN
+    catalogue: Cataloguer | None = None  # who writes lines for it; None: none are written
 
     def profile(self, name: str) -> Profile:
         """The profile of this name. Raises Missing when it was taken away since the camera was identified."""

@@ -54,12 +54,13 @@ class E12:
         self._let_in = not password
 
     def identity(self) -> Mapping[str, str]:
-        """``model`` is the code of maker and product (five characters). Firmware is not told."""
+        """``model`` is the code of maker and product (five characters), ``officer`` the number of who wears it.
+        Firmware is not told."""
         info = self.info()
         model = self._ask(GET_MODEL)
         if not re.fullmatch(rb"[!-~]{1,16}", model):
             raise self._line.nonsense("no code of its maker and product")
-        return {"serial": info.serial, "model": model.decode(), "firmware": ""}
+        return {"serial": info.serial, "model": model.decode(), "firmware": "", "officer": info.wearer_number}
 
     def info(self) -> Info:
         """Raises Permanent for an answer that is not of 89 bytes, or has no readable number."""

@@ -38,9 +38,12 @@ class ZZX:
             raise UsageError("the camera's password is not UTF-8", "correct the file that holds it") from None
 
     def identity(self) -> Mapping[str, str]:
-        """``model`` is the code of maker and product. Firmware is not told."""
-        serial = self._text(self._ask(GET_INFO), "serial")
-        return {"serial": serial, "model": self._text(self._ask(GET_MODEL, login=False), "IDCode"), "firmware": ""}
+        """``model`` is the code of maker and product, ``officer`` the number of who wears it, where it tells one.
+        Firmware is not told."""
+        told = self._ask(GET_INFO)
+        serial, officer = self._text(told, "serial"), told.get("policeNo", "")[:LONGEST_VALUE]
+        model = self._text(self._ask(GET_MODEL, login=False), "IDCode")
+        return {"serial": serial, "model": model, "firmware": "", "officer": officer}
 
     def battery(self) -> tuple[int, bool]:
         """The second value is always False: it does not tell whether it is charging."""

@@ -22,6 +22,7 @@ from hil.cameras.models import quirks
 from hil.cameras.pki import Identity, Validity
 from hil.cameras.plate import Plate
 from hil.cameras.wire import unescape
+from hil.words import Words
 
 SHORT = {"signed": "reference-signed", "unsigned": "reference-signed", "gopro": "gopro-hero", "dcf": "generic-dcf"}
 KINDS = (*SHORT, *models.families())
@@ -112,6 +113,8 @@ def _make_card(folder: Path, options: argparse.Namespace, identity: Identity | N
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty")
     quirks.check(options.quirk)
+    if options.flaw and identity is None:
+        raise ValueError(f"--flaw {options.flaw}: a camera of the kind {options.kind} signs nothing; use --kind signed")
     family, plate = _family(options), _plate(options)
     shift = models.shift_of(
         family, options.serial, clips=options.clips, clip_bytes=options.bytes, start=options.start, seed=options.seed
@@ -147,7 +150,7 @@ def _print(text: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m hil.cameras", description="Emulated body-worn cameras")
+    parser = Words(prog="python -m hil.cameras", description="Emulated body-worn cameras")
     commands = parser.add_subparsers(required=True, metavar="pki|make|run")
     one = commands.add_parser("pki", help="make a camera maker's root and intermediate", description=pki.__doc__)
     one.add_argument("folder", type=Path, metavar="DIR")

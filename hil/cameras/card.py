@@ -9,13 +9,14 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hil.cameras import footage
 from hil.cameras.footage import Look
-from hil.cameras.manifest import ClipEntry, Flaw, Statement, Subject, seal
+from hil.cameras.manifest import ClipEntry, Filing, Flaw, Statement, Subject, seal
 from hil.cameras.pki import Identity
 from hil.cameras.plate import Plate
 
@@ -85,8 +86,10 @@ def sign(
     created: datetime,
     zone: str = "Europe/London",
     flaw: Flaw | None = None,
+    filing: Callable[[int], Filing] | None = None,
 ) -> None:
-    """Write manifest.dsse.json and chain.pem for what is on the card now, with at most one flaw.
+    """Write manifest.dsse.json and chain.pem for what is on the card now, with at most one flaw. `filing`: what was
+    told about the clip of each number.
 
     Raises ValueError for a card with no camera.json or too few clips for the flaw.
     """
@@ -96,7 +99,7 @@ def sign(
     plate = Plate(**json.loads(described.read_text()))
     files = sorted(path for path in (root / "DCIM").rglob("*") if path.is_file())
     subjects = tuple(Subject(path.relative_to(root).as_posix(), _sha256(path)) for path in files)
-    entries = tuple(_entry(root, clip.name, zone) for clip in clips(root))
+    entries = tuple(_entry(root, clip.name, zone, filing) for clip in clips(root))
     statement = Statement(plate, sequence, created, subjects, entries)
     (root / "manifest.dsse.json").write_bytes(seal(statement, identity, flaw))
     (root / "chain.pem").write_bytes(identity.chain_pem())
@@ -202,13 +205,14 @@ def _beside(root: Path, clip: Path) -> tuple[str, ...]:
     return tuple(path.relative_to(root).as_posix() for path in found)
 
 
-def _entry(root: Path, name: str, zone: str) -> ClipEntry:
+def _entry(root: Path, name: str, zone: str, filing: Callable[[int], Filing] | None) -> ClipEntry:
     path = root / name
     match = CLIP_NAME.fullmatch(path.name)
     if match is None:
         raise ValueError(f"{name} is not a name that a reference camera gives")
     start = datetime.strptime(match[2], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    return ClipEntry(name, int(match[1]), path.stat().st_size, start, zone)
+    told = filing(int(match[1])) if filing else Filing()
+    return ClipEntry(name, int(match[1]), path.stat().st_size, start, zone, told)
 
 
 def _version_text(plate: Plate, trailing_comma: bool) -> str:

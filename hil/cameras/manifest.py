@@ -52,6 +52,20 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Filing:
+    """What the officer told the camera about a clip: who wears it, what it is filed under, whether it is important."""
+
+    officer: str = ""
+    category: str = ""
+    marked: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """As the clip's entry holds it: what was not told is left out."""
+        said = {"officer": self.officer, "category": self.category, "marked": self.marked}
+        return {key: value for key, value in said.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
 class ClipEntry:
     """What the camera says about one clip."""
 
@@ -60,6 +74,7 @@ class ClipEntry:
     size: int
     start: datetime
     zone: str
+    filing: Filing = Filing()
 
     def as_json(self) -> dict[str, object]:
         """As the statement's predicate holds it."""
@@ -69,6 +84,7 @@ class ClipEntry:
             "bytes": self.size,
             "start": stamp(self.start),
             "zone": self.zone,
+            **self.filing.as_json(),
         }
 
 

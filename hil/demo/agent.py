@@ -51,19 +51,32 @@ class Agent:
     _daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the daemon. Raises RuntimeError when it runs already, OSError when the command is not installed."""
+        """Start the daemon, in a process group of its own: a terminal's Ctrl-C is for us, and we end it. Raises
+        RuntimeError when it runs already, OSError when the command is not installed."""
         if self.alive():
             raise RuntimeError("the agent runs already")
         store = self.store or self.place.store.as_uri()
         words = ["run", *self._where(), "--bays", self.place.bays, "--store", store]
         with self.place.log.open("ab") as log:
             self._daemon = subprocess.Popen(
-                [COMMAND, *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | self.environment
+                [COMMAND, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | self.environment,
+                process_group=0,
             )
 
     def alive(self) -> bool:
         """Whether the daemon runs."""
         return self._daemon is not None and self._daemon.poll() is None
+
+    def ended(self, seconds: float) -> bool:
+        """Whether the daemon has ended, or does so within so many seconds."""
+        try:
+            return self._daemon is None or self._daemon.wait(seconds) is not None
+        except subprocess.TimeoutExpired:
+            return False
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the daemon a signal and wait; its exit status. One that does not end in time is killed.

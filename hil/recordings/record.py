@@ -21,6 +21,7 @@ from hil.recordings.recording import Recording, Turn, save
 from hil.recordings.scrub import scrub
 from hil.rigs.card_reader import CardError
 from hil.rigs.usb_tree import PORT_PATH, UsbDevice, UsbTree
+from hil.words import Words
 
 GOOD, FAILED, USAGE, ABSENT = 0, 1, 2, 4
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None, *, sysfs: Path = Path("/sys")) -> in
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Words(
         prog="python -m hil record", description="Take down a camera: descriptors, names, sizes, times. No footage."
     )
     add = parser.add_argument

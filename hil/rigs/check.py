@@ -6,7 +6,6 @@ this machine has no USB, or we may not switch it.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections import Counter
@@ -22,6 +21,7 @@ from hil.rigs.bench_table import Mistakes
 from hil.rigs.power import PowerError
 from hil.rigs.uhubctl import Uhubctl
 from hil.rigs.usb_tree import UsbDevice, UsbTree, hub_of, port_key
+from hil.words import Words
 
 GOOD, BAD, USAGE, UNKNOWN = 0, 1, 2, 4
 MOST_DEVICES, MOST_ENDPOINTS = 32, 96
@@ -45,13 +45,17 @@ class Finding:
 
 def main(argv: Sequence[str] | None = None, *, sysfs: Path = Path("/sys")) -> int:
     """Check, print, and give the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m hil check", description="Check the wiring of a bench.")
+    parser = Words(prog="python -m hil check", description="Check the wiring of a bench.")
     parser.add_argument("--bench", type=Path, default=Path("bench.toml"), help="its file (default: bench.toml)")
     parser.add_argument("--no-switch", action="store_true", help="leave every port powered; needs no root")
     given = parser.parse_args(argv)
     try:
         bench = read_bench(given.bench)
-    except (OSError, Mistakes) as err:
+    except OSError as err:
+        remedy = "write one (docs/bench.md; hil/rigs/bench.example.toml has every key), or name yours with --bench FILE"
+        print(f"hil check: {given.bench} cannot be read: {err.strerror}; {remedy}", file=sys.stderr)
+        return USAGE
+    except Mistakes as err:
         print(f"hil check: {err}", file=sys.stderr)
         return USAGE
     tree = UsbTree(sysfs)

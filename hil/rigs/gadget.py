@@ -37,10 +37,10 @@ _CARRIED = frozenset("rEB")
 def lacks() -> str:
     """Why this rig cannot be used here, or nothing."""
     if os.geteuid() != 0:
-        return "needs root, to make USB gadgets"
+        return "needs root, to make USB gadgets; or add --in uml"
     if not GADGETS.is_dir():
-        return "this kernel has no USB gadgets: modprobe libcomposite, mount configfs, or use the guest"
-    return "" if controllers() else "this kernel has no dummy_hcd: modprobe dummy_hcd num=4, or use the guest"
+        return "this kernel has no USB gadgets: modprobe libcomposite, mount configfs, or add --in uml"
+    return "" if controllers() else "this kernel has no dummy_hcd: modprobe dummy_hcd num=4, or add --in uml"
 
 
 def controllers() -> tuple[str, ...]:

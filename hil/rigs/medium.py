@@ -32,6 +32,10 @@ _TYPES = {"vfat": 0x0C, "exfat": 0x07, "ext4": 0x83}
 _NO_CHS = b"\xfe\xff\xff"
 
 
+class NotMade(Exception):
+    """A program that makes media failed; one line with its reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Medium:
     """An image. ``contents``: its sectors that hold files, or None where nobody knows (:mod:`hil.rigs.extents`)."""
@@ -61,7 +65,8 @@ def medium_of(camera: Specimen, folder: Path, *, partitioned: bool = True) -> Me
     """The medium of a camera: its ``image`` as it is, or one made of its card in ``folder``, where it is found again.
 
     It is sparse and a quarter larger than the files; ``partitioned``: in the first partition of an MBR, as cards are.
-    Raises RuntimeError where it cannot be made here, ValueError for another file system.
+    Raises RuntimeError where it cannot be made here, ValueError for another file system, NotMade where a program that
+    makes it fails.
     """
     if camera.image is not None:
         return Medium(camera.image, contents(camera.image))
@@ -214,7 +219,10 @@ def _partition(image: Path, start: int, filesystem: str) -> None:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, env=_TOOLS, check=False)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=_TOOLS, check=False
+    )  # mcopy asks what to do about a name that is taken, and must not wait
     if done.returncode:
-        raise RuntimeError(f"{command[0]} failed: {' '.join((done.stderr or done.stdout).split())}")
+        said = " ".join((done.stderr or done.stdout).split()) or "it did not say why; has the card one name twice?"
+        raise NotMade(f"a medium cannot be made: {command[0]} ended with {done.returncode}: {said}")
     return done.stdout

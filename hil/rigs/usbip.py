@@ -42,8 +42,8 @@ PORT_FREE_S = 10.0
 def lacks() -> str:
     """Why this rig cannot be used here, or nothing."""
     if os.geteuid() != 0:
-        return "needs root, to attach devices to vhci_hcd"
-    return "" if (VHCI / "attach").exists() else "this kernel has no vhci_hcd: modprobe vhci-hcd, or use the guest"
+        return "needs root, to attach devices to vhci_hcd; or add --in uml"
+    return "" if (VHCI / "attach").exists() else "this kernel has no vhci_hcd: modprobe vhci-hcd, or add --in uml"
 
 
 @dataclass(slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 
 from hil.rigs import Unable
@@ -14,7 +16,8 @@ from hil.scenarios.model import Line
 from hil.scenarios.stage import Stage, Unmet
 
 STUCK = 20.0
-"""Seconds without news after which a person takes a camera out and puts it in again."""
+"""Seconds without news of a camera after which a person takes it out and puts it in again."""
+STAYS = 12
 OUT_FIRST = "it must be in no bay for that"
 _COMING = ("plug", "start")
 _HOLDS = ("wait-pulling", "wait-pulled")
@@ -67,26 +70,50 @@ def _unplug(stage: Stage, line: Line) -> None:
 
 
 def _drain(stage: Stage, line: Line) -> None:
-    """As a person does who wants the camera empty: in again when it fell out, out and in again when nothing moves."""
+    """As a person does who wants the camera empty: in again when it fell out, out and in again when nothing moves. What
+    the line gives it bounds all of that together."""
     name, bay = line.words["camera"], line.words["bay"]
-    for _ in range(12):
+    limit = math.inf if line.within is None else line.within * stage.patience
+    end = time.monotonic() + limit
+    for _ in range(STAYS):
         if stage.stay(name) is None:
             stage.plug(name, bay)
-
-        def settled() -> bool:
-            return evidence.happened(stage, name, "released") or stage.stay(name) is None
-
-        try:
-            stage.until(lambda: settled() or evidence.happened(stage, name, "kept"), line.text, line.within or STUCK)
-        except Unmet:
-            if not stage.agent.alive():
-                raise
-            stage.say("script", f"nothing happens to {name}: a person takes it out", bay, name)
+        _one_stay(stage, line, end)
         if evidence.happened(stage, name, "released"):
             return
         stage.unplug(name)
-        stage.until(lambda: _seen_to_leave(stage, name), f"{name} gone", None)
-    raise Unmet(f"{line.text}: not released after twelve stays")
+        stage.until(lambda: _seen_to_leave(stage, name) or time.monotonic() > end, f"{name} gone", None)
+        if time.monotonic() > end:
+            raise Unmet(f"{line.text}: not within {limit:g} s")
+    raise Unmet(f"{line.text}: not released after {STAYS} stays")
+
+
+def _one_stay(stage: Stage, line: Line, end: float) -> None:
+    """Until the camera is released, kept or gone, nothing moves any more, or the time is over."""
+    name, news = line.words["camera"], _News(stage, line.words["camera"])
+
+    def over() -> bool:
+        ended = evidence.happened(stage, name, "released") or evidence.happened(stage, name, "kept")
+        return ended or stage.stay(name) is None
+
+    stage.until(lambda: over() or news.late() or time.monotonic() > end, line.text, math.inf)
+    if not over() and time.monotonic() <= end:
+        stage.say("script", f"nothing happens to {name}: a person takes it out", line.words["bay"], name)
+
+
+class _News:
+    """What is heard of a camera: records about it, and bytes of it that arrive."""
+
+    def __init__(self, stage: Stage, name: str) -> None:
+        self._stage, self._name = stage, name
+        self._heard, self._at = (0, 0), time.monotonic()
+
+    def late(self) -> bool:
+        """Whether nothing new was heard for so long that a person loses patience."""
+        heard = len(self._stage.about(self._name)), self._stage.pulled(self._stage.cast[self._name].specimen)
+        if heard != self._heard:
+            self._heard, self._at = heard, time.monotonic()
+        return time.monotonic() - self._at > STUCK * self._stage.patience
 
 
 def _seen_to_leave(stage: Stage, name: str) -> bool:

@@ -30,17 +30,21 @@ class StillAgent(Agent):
         if self._daemon is not None:
             self._daemon.send_signal(number)
 
+    def children(self) -> list[int]:
+        """The process ids of the daemon's children, such as one that reads a card, and of theirs."""
+        return _children(self.pid) if self.pid else []
+
     def stands_still(self) -> bool:
         """Whether all threads of the daemon are stopped."""
         return bool(self.pid) and all(state in "TtZX" for state in _states(self.pid))
 
     def reads(self) -> bool:
-        """Whether a child of the daemon, such as one that reads a card, is doing something at this moment."""
-        return any(state in "RD" for child in _children(self.pid) for state in _states(child))
+        """Whether a child of the daemon is doing something at this moment."""
+        return any(state in "RD" for child in self.children() for state in _states(child))
 
     def open_files(self) -> Iterator[tuple[Path, int]]:
         """Each file that a child of the daemon has open, and how far it has read it."""
-        for child in _children(self.pid):
+        for child in self.children():
             try:
                 for number in (_PROC / str(child) / "fd").iterdir():
                     facts = (_PROC / str(child) / "fdinfo" / number.name).read_text()

@@ -62,7 +62,7 @@ def model_names() -> tuple[str, ...]:
 def needs_of(part: Part) -> frozenset[Ability]:
     """What a rig must be able to do for a camera. Raises ValueError for a mode, a quirk or a console that its family
     has not."""
-    known = models.model(_family(part.model))
+    known = models.model(family_of(part.model))
     _check_console(part, known)
     quirks.check(part.quirk.split())
     mode = known.mode_called(part.mode or NORMAL)
@@ -90,7 +90,8 @@ def example_serial(name: str, model: str) -> str:
     return models.model(model).example
 
 
-def _family(model: str) -> str:
+def family_of(model: str) -> str:
+    """The family of a camera whose model a scenario names."""
     return SIGNED if model == UNSIGNED else model
 
 
@@ -128,7 +129,7 @@ class Member:
 
     def film(self, count: int, flaw: str = "") -> None:
         """Film so many clips more, and sign; with a flaw of the manifest, if one is named."""
-        family, shift = _family(self.part.model), _shift(self.part, count, self.films)
+        family, shift = family_of(self.part.model), _shift(self.part, count, self.films)
         models.film(family, self.specimen.card, self.specimen.plate, shift)
         if self.part.sparse:
             self.blow_up()
@@ -146,7 +147,7 @@ class Member:
 
     def plan(self, shift: Shift) -> None:
         """Note what the family says must be pulled of a shift."""
-        known = models.model(_family(self.part.model))
+        known = models.model(family_of(self.part.model))
         planned = cards.plan(known, self.specimen.plate, shift)
         self.due |= {path for path, file in planned if file.role not in _LEFT_OUT}
 
@@ -175,7 +176,7 @@ class Member:
 
     def clips(self, root: Path) -> tuple[str, ...]:
         """The footage files that lie in ``root``, its card or a copy of it, in order of their paths."""
-        return cards.clips(models.model(_family(self.part.model)), root)
+        return cards.clips(models.model(family_of(self.part.model)), root)
 
     def _clip(self, number: int) -> str:
         names = self.clips(self.specimen.card)
@@ -187,7 +188,7 @@ class Member:
 def make(part: Part, home: Path, keys: Path, corpus: Path | None) -> Member:
     """Make one camera: its card in the folder ``home``, its keys in ``keys``. Raises FileNotFoundError for a medium of
     the corpus that is not there, ValueError for what its family cannot be."""
-    family = _family(part.model)
+    family = family_of(part.model)
     _check_console(part, models.model(family))
     plate = models.plate_of(family, part.serial)
     identity = _identity(part, plate, keys) if part.model == SIGNED else None
@@ -261,7 +262,7 @@ def _identity(part: Part, plate: Plate, keys: Path) -> Identity:
 def _shift(part: Part, clips: int, filmed: int) -> Shift:
     """A shift after so many clips that were filmed before."""
     size = None if part.video else 4096 if part.sparse else part.clip_kib * 1024
-    first = models.model(_family(part.model)).card.first + filmed
+    first = models.model(family_of(part.model)).card.first + filmed
     # Two cameras must never film the same bytes, whatever their serials.
     seed = zlib.crc32(part.name.encode()) % 9973
     return Shift(clips, first, BEGAN + card.GAP * filmed, Look(seconds=1), size, seed, sidecars=part.sidecars)

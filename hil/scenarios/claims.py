@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from hil.demo.agent import Answer
 from hil.scenarios import evidence
@@ -102,12 +103,22 @@ def judge(stage: Stage, line: Line) -> str:
 def verify(stage: Stage) -> Answer:
     """`dockagent verify` over the dock's home, and its store once there is footage in it, with the dock's keys as
     trust."""
-    trust = stage.place.root / "trust.json"
-    trust.write_text(stage.agent.ask("keys", "show", "--json").out)
+    trust = _trust(stage)
     paths = [stage.place.home]
     if any(stage.place.store.rglob("master")):
         paths.append(stage.place.store)
     return stage.agent.verify(*paths, trust=trust)
+
+
+def _trust(stage: Stage) -> Path:
+    """The dock's keys, as it showed them the first time: they stay for a whole scenario."""
+    trust = stage.place.root / "trust.json"
+    if not trust.exists():
+        shown = stage.agent.ask("keys", "show", "--json")
+        if shown.code:
+            raise RuntimeError(f"`dockagent keys show` ended with {shown.code}: {shown.err.strip()}")
+        trust.write_text(shown.out)
+    return trust
 
 
 def verified(stage: Stage) -> str:
@@ -115,7 +126,7 @@ def verified(stage: Stage) -> str:
     the dock said so before."""
     try:
         answer = verify(stage)
-    except subprocess.TimeoutExpired as error:
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
         return f"it cannot be judged: {error}"
     odd = any(evidence.refuted(stage, name) for name in stage.cast)
     if answer.code == 0 or (answer.code == 3 and odd):

@@ -15,6 +15,7 @@ from functools import cached_property
 
 from hil.rigs import Ability
 from hil.scenarios.model import Line
+from hil.words import nearest
 
 EVENTS = ("attached", "identified", "gone", "released", "refused", "kept", "decided")
 MOODS = ("fine", "silent", "noise", "slow", "wrong-check", "busy", "not-set", "impostor", "dead")
@@ -31,6 +32,8 @@ _BLANKS = {
     "KNOWN": "(?P<known>proof|console|card|nothing)",
     "STATE": "(?P<state>SAFE|WAIT|nothing)",
 }
+_LIMIT = re.compile(r"\bwithin\s+(?P<much>\S.*)$")
+_SIZE = re.compile(r"\b(?P<much>\d+(\.\d+)?\s*([KMGT]i?)?B)\b", re.IGNORECASE)
 _WITHIN = re.compile(r"(?P<line>.*\S)\s+within\s+(?P<seconds>\d+(\.\d+)?)\s*s")
 
 
@@ -131,10 +134,29 @@ def parse(text: str, number: int, forms: tuple[Form, ...]) -> Line:
     for form in forms:
         if match := form.pattern.fullmatch(said):
             return Line(form.kind, match.groupdict(), text, number, within)
-    first = said.split()[0]
-    near = [form.shown for form in forms if first in form.form.split()] or [form.shown for form in forms]
-    raise ValueError(f"{said!r} is no line of a {'script' if forms is ACTS else 'list of expectations'}; allowed: "
-                     + " · ".join(near))  # fmt: skip
+    raise ValueError(_wrong_unit(said, forms) or _no_line(said, forms))
+
+
+def _wrong_unit(said: str, forms: tuple[Form, ...]) -> str:
+    """What is wrong with a number's unit, or nothing."""
+    if forms is CLAIMS and _LIMIT.search(said):
+        return f"{said!r}: an expectation has no limit of time; write `wait … within N s` into the script"
+    if limit := _LIMIT.search(said):
+        return f"{said!r}: `within {limit['much']}` is no limit of time; its only unit is s, as in `within 120 s`"
+    if size := _SIZE.search(said):
+        return f"{said!r}: {size['much']} is no size; its only unit is KiB, as in `2048 KiB`"
+    return ""
+
+
+def _no_line(said: str, forms: tuple[Form, ...]) -> str:
+    """Which lines begin as this one does, or have a word that is like one of its; all where none has."""
+    words, where = said.split(), "script" if forms is ACTS else "list of expectations"
+    near = [form for form in forms if words[0] in form.form.split()]
+    fixed = {word for form in forms for word in form.form.split() if not word.isupper()}
+    guess = next(filter(None, (nearest(word, fixed) for word in words)), "") if not near else ""
+    near = near or [form for form in forms if guess in form.form.split()] or list(forms)
+    asked = f" (did you mean {guess}?)" if guess else ""
+    return f"{said!r} is no line of a {where}{asked}; allowed: {' · '.join(form.shown for form in near)}"
 
 
 def form_of(line: Line, forms: tuple[Form, ...]) -> Form:

@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from hil.rigs import Ability
-from hil.rigs.faults import NEEDS, Script
+from hil.rigs.faults import LETTERS, NEEDS, Script
 
 RANDOM = "random"
+
+
+def check_letters(faults: str) -> None:
+    """Raises ValueError for faults of a camera that are neither letters nor ``random`` and letters."""
+    letters = faults.removeprefix(RANDOM).strip()
+    if unknown := sorted(set(letters) - set(LETTERS)):
+        what = ", ".join(f"{letter} ({about})" for letter, about in LETTERS.items())
+        raise ValueError(f"no fault is called {', '.join(unknown)}; allowed: {what}, or `random` and letters")
+    if faults.startswith(RANDOM) and not letters:
+        raise ValueError("random needs the letters that may be drawn, as in `random EU`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,11 @@ class Scenario:
     rigs: tuple[str, ...] = ()
 
     @property
+    def bays(self) -> frozenset[str]:
+        """The bays that its script speaks of."""
+        return frozenset(line.words["bay"] for line in self.script if "bay" in line.words)
+
+    @property
     def seeded(self) -> bool:
         """Whether a seed changes what happens."""
         return any(part.faults.startswith(RANDOM) for part in self.cameras.values())
@@ -110,6 +125,8 @@ class Scenario:
         """The same with other faults for some cameras. Raises ValueError for unknown cameras and letters."""
         if unknown := sorted(set(letters) - set(self.cameras)):
             raise ValueError(f"{self.name} has no camera {', '.join(unknown)}; it has {', '.join(self.cameras)}")
+        for faults in letters.values():
+            check_letters(faults)
         parts = {name: replace(part, faults=letters.get(name, part.faults)) for name, part in self.cameras.items()}
         written = {NEEDS[letter] for part in self.cameras.values() for letter in part.script.letters if letter != "r"}
         kept = self.needs - written

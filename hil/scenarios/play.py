@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from hil.cameras.keyring import maker_in
 from hil.cameras.specimen import Specimen
-from hil.demo.agent import COMMAND
+from hil.demo.agent import COMMAND, PATIENCE
 from hil.demo.place import Place, fresh
 from hil.rigs import Rig, faults
 from hil.rigs.faults import MIB, NEEDS
@@ -26,7 +27,11 @@ from hil.scenarios.claims import Judged, judge_all, settle
 from hil.scenarios.model import Part, Scenario
 from hil.scenarios.pace import Pace
 from hil.scenarios.pace import lacks as pace_lacks
+from hil.scenarios.read import Mistake
 from hil.scenarios.stage import Moment, Stage, Unmet
+
+HURRIED = 5.0
+"""Seconds that a dock may take to end before its cameras are pulled out, where the run has failed already."""
 
 
 class Skipped(Exception):
@@ -80,7 +85,8 @@ def drawn(scenario: Scenario, rig_name: str, seed: int | None) -> Scenario:
 def play(
     scenario: Scenario, rig_name: str, folder: Path, *, seed: int | None = None, bench: Path | None = None
 ) -> Outcome:
-    """Play a scenario whose faults are drawn already in an empty ``folder``. Raises Skipped where that cannot be."""
+    """Play a scenario whose faults are drawn already in an empty ``folder``. Raises Skipped where that cannot be, and
+    Mistake where its file asks for what no camera can be."""
     if not COMMAND.exists():
         raise Skipped(f"the command {COMMAND} is not installed: pip install -e .")
     if why := rigs.cannot_carry(scenario, rig_name):
@@ -124,17 +130,21 @@ def _set(scenario: Scenario, rig_name: str, place: Place, stack: ExitStack, benc
     stack.callback(rig.close)
     if lacking := sorted(scenario.needs - rig.carries):
         raise Skipped(f"this {rig_name} cannot do {', '.join(lacking)}")
+    if strange := sorted(scenario.bays - {place.name for place in rig.places}):
+        raise Skipped(f"this {rig_name} has no {', '.join(strange)}")
     if "yank" in scenario.needs and "folder" in rig.bays() and (why := pace_lacks()):
         raise Skipped(f"no camera can be pulled out at a byte: {why}")
     try:
         if isinstance(rig, AbstractContextManager):
             stack.enter_context(rig)
-        cast = {name: _member(rig, entry, part, place) for name, part in scenario.cameras.items()}
-        console_ms = int(entry.console_ms * entry.patience)
+        cast = {name: _member(rig, entry, part, place, scenario.path) for name, part in scenario.cameras.items()}
+        console_ms = int(entry.console_ms * entry.patience) if _talks(scenario, rig) else 0
         place.configure(configuration(place, rig, scenario.dock, console_ms))
         stage = Stage(scenario, rig, place, agent, cast, pace, entry.patience)
         for name, member in cast.items():
             stage.before[name] = rig.digest(member.specimen)
+    except Mistake:  # a ValueError too, but nothing that another rig could play
+        raise
     except (FileNotFoundError, ValueError, RuntimeError) as error:
         raise Skipped(str(error)) from error
     stages.append(stage)
@@ -142,13 +152,22 @@ def _set(scenario: Scenario, rig_name: str, place: Place, stack: ExitStack, benc
     return stage
 
 
-def _member(rig: Rig, entry: rigs.Entry, part: Part, place: Place) -> Member:
-    """A camera of the cast: made, or the real one of that name. Raises what these raise."""
+def _talks(scenario: Scenario, rig: Rig) -> bool:
+    """Whether a camera of the cast may have a console. A dock that waits for one that nobody has loses only time."""
+    return any(part.console for part in scenario.cameras.values()) or hasattr(rig, "specimen")
+
+
+def _member(rig: Rig, entry: rigs.Entry, part: Part, place: Place, path: Path) -> Member:
+    """A camera of the cast: made, or the real one of that name. Raises what these raise, and Mistake for one that the
+    scenario in ``path`` wants and that cannot be."""
     real: Callable[[str], Specimen] | None = getattr(rig, "specimen", None)
     if real is not None:
         return Member(part, real(part.name), None, None, made=False)
     here = replace(part, filesystem=part.filesystem or entry.filesystem)
-    member = make(here, place.cards / part.name, place.maker, corpus_folder(os.environ))
+    try:
+        member = make(here, place.cards / part.name, place.maker, corpus_folder(os.environ))
+    except ValueError as error:
+        raise Mistake(f"{path}: camera {part.name} cannot be made: {error}") from error
     _check_functions(rig, member.specimen)
     return member
 
@@ -186,17 +205,34 @@ def _judge(stage: Stage, *, hurry: bool) -> list[Judged]:
     if stage.agent.alive():
         stage.say("script", "the scenario is over, the dock is told to stop")
         stage.over = True
-        try:
-            stage.exits.append(stage.agent.stop())
-        except subprocess.TimeoutExpired as error:
-            stage.exits.append(f"it did not end within {error.timeout:g} s after SIGTERM, and was killed")
-    for name, stays in stage.stays.items():
-        try:
-            stays[-1].unplug()
-        except (RuntimeError, OSError) as error:
-            stage.say("rig", f"it cannot be pulled out: {error}", stage.bay_of(name), name)
+        stage.exits.append(_end(stage, HURRIED if hurry else PATIENCE))
+    _take_home(stage)
     stage.look()
     return [*judged, *judge_all(stage, still, hurry=True), *always.check(stage)]
+
+
+def _end(stage: Stage, seconds: float) -> int | str:
+    """Tell the dock to stop; its exit status, or what is wrong with how it ended. A camera that hangs may keep a dock
+    from ending, even a killed one: after so many seconds, on a rig of patience 1, all cameras are pulled out."""
+    stage.agent.send(signal.SIGTERM)
+    limit = seconds * stage.patience
+    late = "" if stage.agent.ended(limit) else f"it did not end within {limit:g} s after SIGTERM"
+    if late:
+        stage.say("rig", f"{late}; all cameras are pulled out")
+        _take_home(stage)
+    try:
+        code = stage.agent.stop(signal.SIGCONT)  # it was told already
+    except subprocess.TimeoutExpired:
+        return f"{late}, and was killed"
+    return f"{late}, until all cameras were out" if late else code
+
+
+def _take_home(stage: Stage) -> None:
+    for name in stage.stays:
+        try:
+            stage.take_home(name)
+        except (RuntimeError, OSError) as error:
+            stage.say("rig", f"it cannot be pulled out: {error}", stage.bay_of(name), name)
 
 
 def _keep(place: Place, folder: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Any, get_type_hints
 
 from hil.cameras.manifest import Flaw
 from hil.rigs import Ability
-from hil.rigs.faults import LETTERS
+from hil.scenarios import sense
 from hil.scenarios.cast import example_serial, model_names, needs_of
 from hil.scenarios.grammar import ACTS, CLAIMS, MOODS, Form, form_of, parse
-from hil.scenarios.model import RANDOM, Line, Part, Scenario
+from hil.scenarios.model import Line, Part, Scenario, check_letters
+from hil.words import meant
 
 CASES = Path(__file__).with_name("cases")
 TOP = ("about", "why", "camera", "dock", "script", "expect", "rigs")
@@ -32,7 +33,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 class Mistake(ValueError):
-    """A file that is no scenario; its text is one line that says where and why."""
+    """A file that is no scenario, or words that nobody can play; its text is one line that says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,23 @@ class _File:
     path: Path
     lines: tuple[str, ...]
 
-    def wrong(self, line: int, words: str) -> Mistake:
-        return Mistake(f"{self.path}:{line}: {words}")
+    def wrong(self, line: int | None, words: str) -> Mistake:
+        """``line`` None: what is wrong stands nowhere, such as a key that is missing."""
+        return Mistake(f"{self.path}:{line}: {words}" if line else f"{self.path}: {words}")
 
-    def find(self, text: str, after: int = 1) -> int:
-        """The number of the first line, from ``after`` on, in which ``text`` stands; ``after`` where there is none."""
+    def find(self, text: str, after: int = 1) -> int | None:
+        """The number of the first line, from ``after`` on, in which ``text`` stands."""
         found = (number for number, line in enumerate(self.lines, 1) if number >= after and re.search(text, line))
-        return next(found, after)
+        return next(found, None)
+
+    def camera(self, name: str) -> int | None:
+        """The line in which a camera begins: ``camera.NAME``, or ``NAME`` below ``[camera]``."""
+        return self.find(rf"camera\.{re.escape(name)}\b") or self.find(rf"^\s*{re.escape(name)}\s*=")
+
+    def key(self, name: str, key: str) -> int | None:
+        """The line of a camera's key, or of the camera."""
+        start = self.camera(name)
+        return self.find(rf"\b{re.escape(key)}\s*=", start or 1) or start
 
 
 def find(name: str) -> Path:
@@ -56,7 +67,8 @@ def find(name: str) -> Path:
         return given
     known = CASES / f"{name}.toml"
     if not known.is_file():
-        raise Mistake(f"{name}:1: there is no such scenario; `python -m hil list` shows those that are there")
+        near = meant(name, [path.stem for path in all_cases()])
+        raise Mistake(f"{name}: there is no such scenario{near}; `python -m hil list` shows those that are there")
     return known
 
 
@@ -70,7 +82,8 @@ def read(path: Path) -> Scenario:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"{path}:1: cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or str(error)
+        raise Mistake(f"{path}: cannot be read: {why}; name a file, or a scenario of `python -m hil list`") from error
     file = _File(path, tuple(text.splitlines()))
     try:
         raw = tomllib.loads(text)
@@ -81,14 +94,11 @@ def read(path: Path) -> Scenario:
     cameras = {name: _part(file, name, table) for name, table in _cameras(file, raw)}
     script = tuple(_lines(file, raw, "script", ACTS))
     expect = tuple(_lines(file, raw, "expect", CLAIMS))
-    for line in (*script, *expect):
-        if unknown := line.cameras() - set(cameras):
-            raise file.wrong(line.number, f"no camera is called {', '.join(unknown)}; there are: {', '.join(cameras)}")
+    _agree(file, cameras, script, expect)
     rigs = _rigs(file, raw.get("rigs", list(RIGS)))
     for line in script:
         only = form_of(line, ACTS).only
         rigs = tuple(rig for rig in rigs if not only or rig in only)
-    _consoles(file, cameras, script)
     needs = _needs(cameras, script, expect)
     dock = _dock(file, raw.get("dock", {}))
     return Scenario(
@@ -96,12 +106,27 @@ def read(path: Path) -> Scenario:
     )
 
 
+def _agree(file: _File, cameras: dict[str, Part], script: tuple[Line, ...], expect: tuple[Line, ...]) -> None:
+    """What no single line can know: cameras that are not there, and cameras that cannot do what a line wants."""
+    for line in (*script, *expect):
+        if unknown := sorted(line.cameras() - set(cameras)):
+            near = meant(unknown[0], cameras)
+            said = f"no camera is called {', '.join(unknown)}{near}; there are: {', '.join(cameras)}"
+            raise file.wrong(line.number, said)
+    _consoles(file, cameras, script)
+    films = sense.filming(script)
+    for name, part in cameras.items():
+        for key, words in sense.of_part(part, films=name in films):
+            raise file.wrong(file.key(name, key), words)
+    for number, words in sense.of_lines(cameras, (*script, *expect)):
+        raise file.wrong(number, words)
+
+
 def _known_keys(file: _File, raw: dict[str, Any]) -> None:
     for key in raw:
         if key not in TOP:
-            raise file.wrong(
-                file.find(rf"^\s*\[*{re.escape(key)}\b"), f"key {key!r} is unknown; allowed: {', '.join(TOP)}"
-            )
+            said = f"key {key!r} is unknown{meant(key, TOP)}; allowed: {', '.join(TOP)}"
+            raise file.wrong(file.find(rf"^\s*\[*{re.escape(key)}\b"), said)
     for key in ("about", "why", "script", "expect"):
         if not isinstance(raw.get(key), str) or not raw[key].strip():
             raise file.wrong(file.find(rf"^\s*{key}\b"), f"{key} must be a text that is not empty")
@@ -113,9 +138,9 @@ def _known_keys(file: _File, raw: dict[str, Any]) -> None:
 def _cameras(file: _File, raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     table = raw.get("camera")
     if not isinstance(table, dict) or not table:
-        raise file.wrong(1, "no camera; write one as [camera.alice]")
+        raise file.wrong(file.find(r"^\s*\[?camera\b"), "there is no camera; write one as [camera.alice]")
     for name, keys in table.items():
-        at = file.find(rf"camera\.{re.escape(name)}\b")
+        at = file.camera(name)
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise file.wrong(at, f"{name!r} is no name for a camera; allowed: small letters, digits, dashes")
         if not isinstance(keys, dict):
@@ -124,36 +149,34 @@ def _cameras(file: _File, raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
 
 
 def _part(file: _File, name: str, table: dict[str, Any]) -> Part:
-    here = file.find(rf"camera\.{re.escape(name)}\b")
     for key, value in table.items():
-        at = file.find(rf"\b{re.escape(key)}\s*=", here)
+        at = file.key(name, key)
         if key not in _KEYS:
-            raise file.wrong(at, f"a camera has no {key!r}; allowed: {', '.join(_KEYS)}")
+            raise file.wrong(at, f"a camera has no {key!r}{meant(key, _KEYS)}; allowed: {', '.join(_KEYS)}")
         if type(value) is not _KEYS[key] and (type(value), _KEYS[key]) != (int, float):
             raise file.wrong(at, f"{key} = {value!r} must be of type {_KEYS[key].__name__}")
         _check_value(file, at, key, value)
     if table.get("model") not in model_names():
-        at, allowed = file.find(r"\bmodel\s*=", here), ", ".join(model_names())
-        raise file.wrong(at, f"no model {table.get('model')!r}; allowed: {allowed}")
+        near = meant(str(table.get("model")), model_names())
+        allowed = ", ".join(model_names())
+        raise file.wrong(file.key(name, "model"), f"no model {table.get('model')!r}{near}; allowed: {allowed}")
     try:
         part = Part(**{"name": name, "serial": example_serial(name, table["model"]), **table})
         needs_of(part)
     except ValueError as error:  # a family's file is told of with a line for each mistake
-        raise file.wrong(here, "; ".join(str(error).splitlines())) from error
+        raise file.wrong(file.camera(name), "; ".join(str(error).splitlines())) from error
     return part
 
 
-def _check_value(file: _File, at: int, key: str, value: Any) -> None:
+def _check_value(file: _File, at: int | None, key: str, value: Any) -> None:
     allowed = _CHOICES.get(key)
     if allowed and value not in allowed:
         raise file.wrong(at, f"{key} = {value!r} is unknown; allowed: {', '.join(allowed)}")
     if key == "faults":
-        letters = value.removeprefix(RANDOM).strip()
-        if unknown := sorted(set(letters) - set(LETTERS)):
-            what = ", ".join(f"{letter} ({about})" for letter, about in LETTERS.items())
-            raise file.wrong(at, f"no fault is called {', '.join(unknown)}; allowed: {what}, or `random` and letters")
-        if value.startswith(RANDOM) and not letters:
-            raise file.wrong(at, "random needs the letters that may be drawn, as in `random EU`")
+        try:
+            check_letters(value)
+        except ValueError as error:
+            raise file.wrong(at, str(error)) from error
     if isinstance(value, int) and not isinstance(value, bool) and key != "clock" and value < 0:
         raise file.wrong(at, f"{key} = {value} must not be negative")
     if key == "usb" and not re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", value):
@@ -161,12 +184,12 @@ def _check_value(file: _File, at: int, key: str, value: Any) -> None:
 
 
 def _lines(file: _File, raw: dict[str, Any], key: str, forms: tuple[Form, ...]) -> Iterator[Line]:
-    start = file.find(rf"^\s*{key}\s*=")
+    start = file.find(rf"^\s*{key}\s*=") or 1
     for text in raw[key].splitlines():
         said = text.split("#")[0].strip() if '"' not in text else text.strip()
         if not said:
             continue
-        number = start = file.find(re.escape(text.strip()), start)
+        number = start = file.find(re.escape(text.strip()), start) or start
         try:
             yield parse(said, number, forms)
         except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
         "stopped": outcome.stopped,
         "seconds": round(outcome.seconds, 2),
         "replay": outcome.command,
-        "agent": agent.run("--version").out.strip(),
+        "agent": _version(),
         "kernel": platform.release(),
         "expectations": [
             {"text": one.text, "holds": one.holds, "why": one.why, "line": one.line or None} for one in outcome.judged
@@ -45,6 +46,12 @@ def as_data(outcome: Outcome) -> dict[str, Any]:
             for one in outcome.moments
         ],
     }
+
+
+@cache
+def _version() -> str:
+    """What the command says of itself; it does not change while we run."""
+    return agent.run("--version").out.strip()
 
 
 def write(outcome: Outcome, folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from hil.demo.place import Place
 from hil.rigs import Ability, Rig
+from hil.rigs.bench_file import read_bench
 from hil.rigs.folder import Hand
 from hil.scenarios.model import Scenario
 
@@ -33,7 +34,8 @@ class Entry:
     says why it cannot be used here. ``patience``: how much longer than on a good laptop things may take;
     ``filesystem``: what cards get whose scenario does not say, or empty for what their family has;
     ``console_ms``: how long a dock waits for a console on it, at patience 1; ``most``: what it can do at best, where
-    only its description says what it can."""
+    only its description says what it can; ``bays``: how many it has at most, 0 where
+    only its description names them."""
 
     where: str
     open: Callable[[Any, Room], Rig]
@@ -42,6 +44,7 @@ class Entry:
     console_ms: int = 1500
     most: frozenset[Ability] = frozenset()
     lacks: str = "lacks"
+    bays: int = 8
 
 
 def _with_media(kind: Any, room: Room) -> Rig:
@@ -52,8 +55,7 @@ def _with_media(kind: Any, room: Room) -> Rig:
 def _bench(kind: Any, room: Room) -> Rig:
     if room.bench is None:
         raise ValueError("say which bench: --bench FILE (see hil/rigs/bench.example.toml)")
-    description = importlib.import_module("hil.rigs.bench_file").read_bench(room.bench)
-    rig: Rig = kind(description)
+    rig: Rig = kind(read_bench(room.bench))
     return rig
 
 
@@ -67,9 +69,9 @@ RIGS: Mapping[str, Entry] = {
     "folder": Entry("hil.rigs.folder:FolderRig", _folder, console_ms=300),
     "loop": Entry("hil.rigs.loop:LoopRig", _with_media, filesystem="ext4", console_ms=0),
     "usbip": Entry("hil.rigs.usbip:UsbipRig", _with_media, 4.0),
-    "gadget": Entry("hil.rigs.gadget:GadgetRig", _with_media, 4.0),
+    "gadget": Entry("hil.rigs.gadget:GadgetRig", _with_media, 4.0, bays=4),
     "qemu": Entry("hil.rigs.qemu.rig:QemuRig", _with_media, 4.0),
-    "bench": Entry("hil.rigs.bench:BenchRig", _bench, 3.0, most=_REAL),
+    "bench": Entry("hil.rigs.bench:BenchRig", _bench, 3.0, most=_REAL, bays=0),
 }
 
 
@@ -122,4 +124,28 @@ def cannot_carry(scenario: Scenario, name: str) -> str:
         lacking = sorted(scenario.needs - carries(name))
     except Unusable as error:
         return str(error)
-    return f"needs {', '.join(lacking)}" if lacking else ""
+    if lacking:
+        return f"needs {', '.join(lacking)}"
+    entry = RIGS[name]
+    strange = sorted(scenario.bays - set(bay_names(entry.bays))) if entry.bays else []
+    return f"it has no {', '.join(strange)}" if strange else ""
+
+
+def bay_names(count: int) -> tuple[str, ...]:
+    """The names of so many bays of a rig that makes its own."""
+    return tuple(f"bay{number:02}" for number in range(1, count + 1))
+
+
+def no_such_bay(scenario: Scenario, name: str, bench: Path | None) -> str:
+    """What is wrong with a bay that neither this rig nor any like it has, or nothing. Raises OSError and
+    bench_table.Mistakes for the description of a bench."""
+    if name == "bench":
+        known = tuple(read_bench(bench).bays) if bench is not None else ()
+    else:
+        known = bay_names(max(entry.bays for entry in RIGS.values()))
+    for line in scenario.script:
+        bay = line.words.get("bay", known[0])
+        if bay not in known:
+            there = f"{known[0]} to {known[-1]}" if name != "bench" else ", ".join(known)
+            return f"{scenario.path}:{line.number}: there is no bay {bay}; {name} has {there}"
+    return ""

@@ -104,8 +104,15 @@ class Stage:
             raise Unmet(f"{name} was never in a bay")
         if self.stay(name) is not None:
             self.say("script", f"{name} is pulled out", self.bay_of(name), name)
-        self._left.add(id(stays[-1]))
-        stays[-1].unplug()
+        self._pull(name, stays[-1])
+
+    def take_home(self, name: str) -> None:
+        """Pull out a camera that has been in a bay, now that all is over. No error if it left before."""
+        self._pull(name, self.stays[name][-1])
+
+    def _pull(self, name: str, stay: Stay) -> None:
+        self._left.add(id(stay))
+        stay.unplug()
         self.pace.forget(name)
 
     def start(self) -> None:
@@ -181,7 +188,9 @@ class Stage:
             if not stay.there and id(stay) not in self._left:
                 self._left.add(id(stay))
                 self.pace.forget(name)
-                self.say("rig", f"{name} left its bay by itself", self.bay_of(name), name)
+                read = self.pace.given(name)
+                far = f" after {read} bytes of its files" if read else ""
+                self.say("rig", f"{name} left its bay by itself{far}", self.bay_of(name), name)
         for record in self.ledger.news():
             self._take(record)
 

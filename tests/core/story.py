@@ -4,10 +4,12 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from dockagent.core import custody, plan
 from dockagent.core import events as ev
+from dockagent.core.acts import Actor, Grounds
 from dockagent.core.clip_samples import Measure, Track
 from dockagent.core.inventory import Entry
 from dockagent.core.manifest import Reading, Verdicts
@@ -18,6 +20,7 @@ from dockagent.core.model import (
     ClipPhase,
     Cosigner,
     Receipt,
+    Seal,
     Session,
     SessionPhase,
     State,
@@ -114,6 +117,18 @@ def verdicts(reason: str = "") -> Verdicts:
     return Verdicts("fail" if reason else "pass", "pass", "pass", "pass", "pass", {"intact": "said"}, reason)
 
 
+ACTOR = Actor("kay", "peer credentials", 1000)
+GROUNDS = Grounds(basis="order 17/26", authority="Sgt Kay")
+
+
+def hold_set(clip: str = "c1", grounds: Grounds = GROUNDS) -> ev.HoldSet:
+    return ev.HoldSet(clip, actor=ACTOR, grounds=grounds)
+
+
+def hold_cleared(clip: str = "c1", hold: int = -1, grounds: Grounds = GROUNDS) -> ev.HoldCleared:
+    return ev.HoldCleared(clip, hold, actor=ACTOR, grounds=grounds)
+
+
 def receipt(clip: str = "c1", **changed: Any) -> Receipt:
     facts = {"store": "s3://x", "key": f"clips/{clip}/master", "bytes": 100, "sha256": f"{clip:0>64}"}
     return Receipt(**{**facts, "proof": "re-read", "version": "", "etag": "", **changed})
@@ -133,6 +148,24 @@ def trees(clip: str = "c1", **changed: Any) -> ev.Measured:
 
 def previewed(clip: str = "c1", *things: Thing) -> ev.Previewed:
     return ev.Previewed(clip, f"{clip:0>64}", things, (), "ffmpeg 5")
+
+
+def sealed(clip: str = "c1", *things: Thing, **changed: Any) -> ev.Sealed:
+    """Sealed to one recipient, with these previews."""
+    made = tuple(Thing(f"{thing.name}.age", thing.bytes + 316, "5f" * 32) for thing in things)
+    seal = {"format": "age-encryption.org/v1", "recipients": ("age1x",), "master": SEALED, "previews": made}
+    return ev.Sealed(clip, Thing("master", 100, f"{clip:0>64}"), Seal(**{**seal, **changed}), ())
+
+
+SEALED = Thing("master.age", 416, "5e" * 32)
+
+
+def stripped(clip: str = "c1") -> ev.Disposed:
+    return ev.Disposed(clip, ev.PLAINTEXT, "seal record", "unlinked plaintext")
+
+
+def delivered_sealed(clip: str = "c1") -> ev.Delivered:
+    return delivered(clip, key=f"clips/{clip}/master.age", bytes=SEALED.bytes, sha256=SEALED.sha256)
 
 
 def admitted(clip: str = "c1") -> ev.Admitted:
@@ -184,16 +217,19 @@ def session_in(phase: SessionPhase | str) -> Story:
     return Story().tell(ev.DockStarted("1.0", "c0", "first start"), *steps[phase])
 
 
-def clip_in(phase: ClipPhase, doubt: str = "", *things: Thing) -> Story:
-    """A dock that has one clip, c1, just so far; ``doubt``: why it is quarantined; ``things``: its previews."""
+def clip_in(phase: ClipPhase, doubt: str = "", *things: Thing, seals: bool = False) -> Story:
+    """A dock that has one clip, c1, just so far; ``doubt``: why it is quarantined; ``things``: its previews; ``seals``:
+    whether it seals, as it does for the phases of sealing."""
     doubted = quarantined() if doubt else admitted()
+    seals = seals or phase in (C.SEALED, C.LOCKED)
     steps: list[tuple[ClipPhase, ev.Event]] = [
         (C.VERIFIED, verified(reason=doubt)),
         (C.MEASURED, trees()),
         (C.PREVIEWED, previewed("c1", *things)),
+        *([(C.SEALED, sealed("c1", *things)), (C.LOCKED, stripped())] if seals else []),
         (C.ADMITTED, doubted),
         (C.SHOWN, transferred()),
-        (C.DELIVERED, delivered()),
+        (C.DELIVERED, delivered_sealed() if seals else delivered()),
         (C.DONE, disposed()),
     ]
     story = session_in(S.LISTED).tell(acquired())
@@ -294,10 +330,17 @@ def _possible_to(clip: Clip) -> list[ev.Event]:
         C.ACQUIRED: [verified(name), verified(name, "intact: no")],
         C.VERIFIED: [trees(name), trees(name, tracks=(), why="none", doubt=True), trouble(name, "measure")],
         C.MEASURED: [previewed(name), previewed(name, SPRITE), trouble(name, "preview")],
-        C.PREVIEWED: [quarantined(name) if clip.quarantine else admitted(name)],
+        C.PREVIEWED: [quarantined(name) if clip.quarantine else admitted(name), sealed(name, *clip.preview)],
+        C.SEALED: [stripped(name), trouble(name, "strip"), msgspec.structs.replace(trouble(name, "strip"), lost=True)],
+        C.LOCKED: [quarantined(name) if clip.quarantine else admitted(name)],
         C.ADMITTED: [transferred(name)],
-        C.SHOWN: [delivered(name), trouble(name, retry=False), trouble(name, link=True)],
-        C.DELIVERED: [disposed(name)],
+        C.SHOWN: [
+            delivered_sealed(name) if clip.seal else delivered(name),
+            trouble(name, retry=False),
+            trouble(name, link=True),
+            msgspec.structs.replace(trouble(name), record=True),
+        ],
+        C.DELIVERED: [] if clip.holds else [disposed(name)],
         C.DONE: [],
     }
-    return after[clip.phase]
+    return [*after[clip.phase], hold_set(name), *(hold_cleared(name, one.record) for one in clip.holds)]

@@ -89,6 +89,8 @@ def test_a_console_is_asked_for_its_clock_before_it_is_set() -> None:
         (C.VERIFIED, od.Measure, "preview:0"),
         (C.MEASURED, od.MakePreview, "preview:0"),
         (C.PREVIEWED, od.Admit, "desk:0"),
+        (C.SEALED, od.Strip, "desk:0"),
+        (C.LOCKED, od.Admit, "desk:0"),
         (C.ADMITTED, od.SendPreview, "uplink:0"),
         (C.SHOWN, od.SendMaster, "uplink:0"),
         (C.DELIVERED, od.Dispose, "desk:0"),
@@ -97,6 +99,21 @@ def test_a_console_is_asked_for_its_clock_before_it_is_set() -> None:
 def test_a_clip_is_moved_on(phase: ClipPhase, kind: type[od.ClipOrder], lane: str) -> None:
     story = clip_in(phase, "", SPRITE).tell(detached())
     assert given_out(story) == [kind(lane, "c1")]
+
+
+def test_where_the_dock_seals_a_clip_is_sealed_before_its_record_is_signed() -> None:
+    seals = Limits(seals=1)
+    story = clip_in(C.PREVIEWED, "", SPRITE).tell(detached())
+    assert given_out(story, limits=seals) == [od.Seal("seal:0", "c1")]
+    assert given_out(story, (od.Seal("seal:0", "c2"),), seals) == []  # one at a time
+    assert given_out(story) == [od.Admit("desk:0", "c1")]  # as it is, when the configuration says so again
+
+
+@pytest.mark.parametrize(
+    ("phase", "kind"), [(C.ADMITTED, od.SendPreview), (C.SHOWN, od.SendMaster), (C.DELIVERED, od.Dispose)]
+)
+def test_a_clip_that_is_past_it_is_not_sealed_any_more(phase: ClipPhase, kind: type[Order]) -> None:
+    assert kinds(given_out(clip_in(phase, "", SPRITE).tell(detached()), limits=Limits(seals=1))) == [kind]
 
 
 def test_a_clip_that_is_done_is_left_alone() -> None:

@@ -55,6 +55,8 @@ def done() -> Story:
         (C.VERIFIED, "spooled", "waiting: to be measured"),
         (C.MEASURED, "spooled", "waiting: for its preview"),
         (C.PREVIEWED, "spooled", "waiting: for its record"),
+        (C.SEALED, "spooled", "waiting: for its plaintext to be removed"),
+        (C.LOCKED, "spooled", "waiting: for its record"),
         (C.ADMITTED, "spooled", "waiting: for its preview to be delivered"),
         (C.SHOWN, "spooled", "waiting: to be delivered"),
         (C.DELIVERED, "delivered", ""),

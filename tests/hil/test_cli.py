@@ -61,6 +61,9 @@ def test_flaws_are_chosen_and_mistakes_are_said(tmp_path: Path, capsys: pytest.C
     assert statement(card)["predicate"]["sequence"] == 4
     assert main(["make", str(card), *QUICK]) == 1
     assert capsys.readouterr().err == f"hil.cameras: {card} is not empty\n"
+    assert main(["make", str(tmp_path / "bare"), *QUICK, "--kind", "dcf", "--flaw", "size"]) == 1
+    assert "--flaw size: a camera of the kind dcf signs nothing; use --kind signed\n" in capsys.readouterr().err
+    assert not (tmp_path / "bare").exists()
     with pytest.raises(SystemExit):
         main(["make", str(tmp_path / "other"), "--start", "2026-11-22T08:15:00"])
 

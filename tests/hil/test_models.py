@@ -311,6 +311,12 @@ holds = "video"
     (GOOD.replace('"footage"', '"film"'), "file[1].role: 'film' is not known; there are footage"),
     (GOOD.replace('"video"', '"text"'), "file[1].text: goes with holds"),
     (GOOD.replace("DCIM/", "../"), "file[1].path: '../{number}.MP4' does not lie on the card"),
+    (GOOD + "share = -1", "file[1].share: -1 is no part of a clip; write more than 0 and at most 1"),
+    (GOOD + "share = 1.5", "file[1].share: 1.5 is no part of a clip"),
+    (GOOD + "after = -1", "file[1]: channel and after count from 0; -1 is less"),
+    (GOOD.replace('["storage"]', "[]"), "mode[1].functions: is empty; a device does something: storage, acm"),
+    (GOOD.replace("[card]", "[card]\nlabel = 'TWELVE LONG1'"), "card.label: 'TWELVE LONG1' has 12 characters"),
+    (GOOD.replace("[card]", "[card]\nfirst = -1"), "card.first: -1 is no number of a recording"),
     (GOOD + "channel = true", "file[1].channel: must be int, not True"),
     (GOOD + "[[fault]]\nwhy = 'x'", "fault[1]: give script, quirk or talk, one of them"),
     (GOOD + "[[fault]]\nwhy = 'x'\nscript = 'rX'", "fault[1].script: no fault is called X; there are rEB"),
@@ -334,6 +340,39 @@ def test_a_good_file_is_read_and_a_bad_template_is_said(tmp_path: Path) -> None:
     loose = reader.read(GOOD.replace('"video"', '"low"').encode(), "try")
     with pytest.raises(ValueError, match="is made of a video, and none stands above it"):
         cards.film(loose, tmp_path, plate, dataclasses.replace(shift, size=None))
+
+
+SECOND = '[[file]]\npath = "dcim/{number}.mp4"\nrole = "photo"\n'
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    (GOOD.replace("{number}", "CLIP"), "file[1].path: 'DCIM/CLIP.MP4' gives two files the path DCIM/CLIP.MP4"),
+    (GOOD + SECOND, "file[2].path: 'dcim/{number}.mp4' gives two files the path dcim/1.mp4"),
+    (GOOD.replace("{number}", "{number}:{start:%H}"), "no path of vfat; leave out : * ?"),
+    (GOOD.replace("{number}", "{nummer}"), "cannot be filled"),
+])  # fmt: skip
+def test_a_card_that_cannot_be_is_refused(text: str, said: str) -> None:
+    """FAT takes two names in different cases for one, and mcopy(1) ends there without a word."""
+    with pytest.raises(ValueError, match=r"^try\.toml: ") as caught:
+        cards.check(reader.read(text.encode(), "try"))
+    assert said in str(caught.value)
+
+
+def test_no_recording_is_written_over_another(tmp_path: Path) -> None:
+    model = reader.read(GOOD.encode(), "try")
+    plate, shift = models.plate_of("dji", "5YSZK1B0023ABC"), models.shift_of("dji", "1", clips=2, clip_bytes=10)
+    cards.film(model, tmp_path, plate, shift)
+    with pytest.raises(ValueError, match=r"two recordings would have the path DCIM/1\.MP4; film fewer"):
+        cards.film(model, tmp_path, plate, shift)
+
+
+@pytest.mark.parametrize(("quirk", "clips", "said"), [
+    ("cut-clip", 0, "quirk cut-clip needs a clip, and there is none"),
+    ("trailing-comma", 1, r"quirk trailing-comma is about MISC/version\.txt, and there is none"),
+])  # fmt: skip
+def test_a_quirk_that_has_nothing_to_spoil_says_so(quirk: str, clips: int, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        models.build("dji", "5YSZK1B0023ABC", tmp_path / "card", clips=clips, clip_bytes=10, quirk=[quirk])
 
 
 def test_every_quirk_is_some_familys() -> None:

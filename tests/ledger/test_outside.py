@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,37 +11,17 @@ import pytest
 from dockagent.core import merkle
 from dockagent.ledger.keys import Keys
 from tests.ledger import made, witnesses
+from tests.outside import GOPATH, Accepts, absent, go_program
+
+__all__ = ["GOPATH", "absent", "outside"]
 
 SOURCE = Path(__file__).parent / "outside" / "main.go"
-GOPATH = Path("/usr/share/gocode")  # where Debian's golang-*-dev packages lie
-
-
-def absent(what: str) -> None:
-    reason = f"{what} is absent; install golang-go and golang-golang-x-mod-dev"
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bool]:
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Accepts:
     """Runs the Go verifier: True when it accepts, False when it says that it refuses."""
-    go = shutil.which("go") or next((str(path) for path in Path("/usr/lib").glob("go-*/bin/go")), None)
-    if go is None:
-        absent("the Go compiler")
-    if not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
-        absent("golang.org/x/mod/sumdb")
-    program = tmp_path_factory.mktemp("go") / "outside"
-    cache = tmp_path_factory.getbasetemp().parent / "go-build-cache"
-    env = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": "", "GOCACHE": str(cache)}
-    subprocess.run([str(go), "build", "-o", program, SOURCE], check=True, env=env)
-
-    def run(*args: str | Path) -> bool:
-        done = subprocess.run([program, *args], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (0, "accepted\n") or done.stderr.startswith("refused:"), done.stderr
-        return done.returncode == 0
-
-    return run
+    return go_program(SOURCE, tmp_path_factory.mktemp("go"))
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Published ledgers before the Go project's tile code, which shares nothing with ours."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +7,8 @@ import pytest
 
 from dockagent.ledger.keys import Keys
 from tests.ledger import made
-from tests.ledger.test_outside import GOPATH, absent
 from tests.ledger.test_tiles import many, names, publish, replaced, without
+from tests.outside import go_program
 
 SOURCE = Path(__file__).parent / "outside" / "tiles" / "main.go"
 
@@ -19,20 +16,7 @@ SOURCE = Path(__file__).parent / "outside" / "tiles" / "main.go"
 @pytest.fixture(scope="session")
 def outside(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], bool]:
     """Runs the Go verifier: True when it accepts, False when it says that it refuses."""
-    go = shutil.which("go") or next((str(path) for path in Path("/usr/lib").glob("go-*/bin/go")), None)
-    if go is None or not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
-        absent("the Go compiler or golang.org/x/mod/sumdb")
-    program = tmp_path_factory.mktemp("go-tiles") / "tiles"
-    cache = tmp_path_factory.getbasetemp().parent / "go-build-cache"
-    env = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": "", "GOCACHE": str(cache)}
-    subprocess.run([str(go), "build", "-o", program, SOURCE], check=True, env=env)
-
-    def run(folder: Path, vkey: str) -> bool:
-        done = subprocess.run([program, folder, vkey], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (0, "accepted\n") or done.stderr.startswith("refused:"), done.stderr
-        return done.returncode == 0
-
-    return run
+    return go_program(SOURCE, tmp_path_factory.mktemp("go-tiles"))
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """What stock ffmpeg prints for a clip, made into leaves without any code of the agent; and boxes to damage."""
 
-import os
-import shutil
 import struct
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.ledger.test_outside import GOPATH, absent
 from tests.media.made import require
+from tests.outside import Accepts, go_program
 
 _SOURCE = Path(__file__).parent / "outside" / "leaves.go"
 
@@ -33,23 +30,9 @@ def leaves(listing: str) -> dict[int, list[bytes]]:
     return found
 
 
-def go_checker(folder: Path) -> Callable[..., bool]:
-    """Builds the Go checker in ``folder`` and gives it: True when it accepts, False when it says that it refuses."""
-    go = shutil.which("go") or next((str(path) for path in Path("/usr/lib").glob("go-*/bin/go")), None)
-    if go is None:
-        absent("the Go compiler")
-    if not (GOPATH / "src/golang.org/x/mod/sumdb/tlog").is_dir():
-        absent("golang.org/x/mod/sumdb")
-    program, cache = folder / "leaves", folder / "cache"
-    env = {**os.environ, "GO111MODULE": "off", "GOPATH": str(GOPATH), "GOFLAGS": "", "GOCACHE": str(cache)}
-    subprocess.run([str(go), "build", "-o", program, _SOURCE], check=True, env=env)
-
-    def run(*args: str | Path) -> bool:
-        done = subprocess.run([program, *args], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout) == (0, "accepted\n") or done.stderr.startswith("refused:"), done.stderr
-        return done.returncode == 0
-
-    return run
+def go_checker(folder: Path) -> Accepts:
+    """Builds the Go checker in ``folder``: True when it accepts, False when it says that it refuses."""
+    return go_program(_SOURCE, folder)
 
 
 # ---- altered copies -------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from hil.cameras.plate import Plate
 from hil.cameras.specimen import Specimen, UsbPlate
 from hil.rigs.extents import SECTOR, contents
-from hil.rigs.medium import FILESYSTEMS, MIB, Medium, copy_sparse, digest, lacks, medium_of
+from hil.rigs.medium import FILESYSTEMS, MIB, Medium, NotMade, copy_sparse, digest, lacks, medium_of
 
 TAKEN = datetime(2026, 7, 4, 12, 30, 20, tzinfo=UTC).timestamp()
 FILES = {
@@ -149,3 +149,17 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
     camera = Specimen("one", Plate(), UsbPlate(1, 2), tmp_path, "ntfs")
     with pytest.raises(ValueError, match="ntfs"):
         medium_of(camera, tmp_path / "media")
+
+
+def test_a_card_that_cannot_be_made_is_told_with_a_reason(tmp_path: Path) -> None:
+    """FAT takes both names for one; mcopy(1) then asks what to do, hears nothing, and ends without a word."""
+    if why := lacks("vfat"):
+        pytest.skip(why)
+    (tmp_path / "card" / "DCIM").mkdir(parents=True)
+    for name in ("CLIP.MP4", "clip.mp4"):
+        (tmp_path / "card" / "DCIM" / name).write_bytes(b"x")
+    camera = Specimen("one", Plate(), UsbPlate(0, 0), tmp_path / "card", "vfat", "BWCAM")
+    reason = "mcopy ended with 1: it did not say why; has the card one name twice?"
+    with pytest.raises(NotMade, match=reason):
+        medium_of(camera, tmp_path / "media")
+    assert [path.name for path in (tmp_path / "media").iterdir()] == []

@@ -3,12 +3,13 @@
 import hashlib
 from dataclasses import dataclass
 
-from dockagent.core import custody, merkle, note, plan
+from dockagent.core import catalogue, custody, merkle, note, plan
 from dockagent.core import events as ev
 from dockagent.core.model import UNDELIVERED, Clip, State
 from dockagent.core.session import advance
 from dockagent.core.witnessing import Head
 from dockagent.ledger.log import Ledger
+from tests.simulation import agency
 from tests.simulation.actors import MemoryStore, SimCamera
 from tests.simulation.memory_disk import MemoryDisk, SubDisk
 from tests.simulation.outsiders import Outsiders
@@ -28,6 +29,7 @@ class Evidence:
     store: MemoryStore
     cameras: dict[str, SimCamera]
     outsiders: Outsiders
+    held: frozenset[int] = frozenset()  # holds (their record's number) that were set while the dock had the master
 
     @property
     def truth(self) -> set[str]:
@@ -53,6 +55,8 @@ def always(seen: Evidence) -> None:
             _whole_in_spool(clip, seen)
         else:
             _whole_in_store(clip, seen)
+        if any(one.record in seen.held for one in clip.holds) and not in_spool(clip, seen.disk):
+            raise Broken(f"promise 8: clip {clip.path} ({clip.phase}) is on hold, and the dock's copy is gone")
     _one_identity(state, seen)
     _released_rightly(events)
     _stored_bytes_are_true(seen)
@@ -64,10 +68,18 @@ def _true_bytes(clip: Clip, seen: Evidence) -> None:
         raise Broken(f"promise 4: clip {clip.path} has a digest that no camera ever offered")
 
 
+def in_spool(clip: Clip, disk: MemoryDisk) -> bool:
+    """Whether the dock has the clip's master whole, or what it was sealed to. Power that goes while the plaintext is
+    removed leaves what is sealed, and no record that the plaintext is gone."""
+    names = {clip.stored[0].name} if clip.stripped else {"master", clip.stored[0].name}
+    folders = {plan.spool_folder(clip.id), plan.spool_folder(clip.id, clip.quarantine)}
+    places = [f"{folder}/{name}" for folder in sorted(folders) for name in sorted(names)]
+    held = [disk.read(path) for path in places if disk.size(path) is not None]
+    return any(_is(clip, data) for data in held)
+
+
 def _whole_in_spool(clip: Clip, seen: Evidence) -> None:
-    places = [f"{plan.spool_folder(clip.id)}/master", f"{plan.spool_folder(clip.id, clip.quarantine)}/master"]
-    held = [seen.disk.read(path) for path in places if seen.disk.size(path) is not None]
-    if not any(hashlib.sha256(data).hexdigest() == clip.sha256 for data in held):
+    if not in_spool(clip, seen.disk):
         raise Broken(f"promise 1: clip {clip.path} ({clip.phase}) is neither whole in the spool nor delivered")
 
 
@@ -75,12 +87,56 @@ def _whole_in_store(clip: Clip, seen: Evidence) -> None:
     if clip.receipt is None:
         raise Broken(f"promise 2: clip {clip.path} is {clip.phase} without a receipt")
     data = seen.store.objects.get(clip.receipt.key, b"")
-    if hashlib.sha256(data).hexdigest() != clip.sha256:
+    if not _is(clip, data):
         raise Broken(f"promise 1: clip {clip.path} has a receipt, but the store does not hold its bytes")
+    _listed(clip, seen)
+
+
+def _listed(clip: Clip, seen: Evidence) -> None:
+    """The catalogue's line about it is in the store, and is what the signed record says."""
+    own = [data for key, data in seen.store.objects.items() if key.startswith(f"{clip.prefix}/record.json")]
+    record = next((one for one in own if hashlib.sha256(one).hexdigest() == clip.record_sha256), None)
+    listed = catalogue.line(record) if record is not None else None
+    if listed is None:
+        raise Broken(f"promise 5: clip {clip.path} is delivered without a record, or without a line for the catalogue")
+    key, line = listed
+    if line not in (seen.store.objects.get(key), seen.store.objects.get(catalogue.again(key, line))):
+        raise Broken(f"promise 7: the catalogue has no true line about {clip.path}")
+
+
+def _is(clip: Clip, data: bytes) -> bool:
+    """Whether these are the bytes that the camera gave; for a sealed clip, whether the agency finds them inside."""
+    digest = hashlib.sha256(data).hexdigest()
+    if not clip.stripped and digest == clip.sha256:
+        return True
+    return (
+        clip.seal is not None
+        and digest == clip.seal.master.sha256
+        and hashlib.sha256(agency.opened(data)).hexdigest() == clip.sha256
+    )
+
+
+def nothing_in_the_clear(seen: Evidence) -> None:
+    """Of a clip whose plaintext is on record as gone, no file of the dock holds it, nor its previews. Not counted is
+    what was kept of a file that had another size when its camera went away: that pull was never finished."""
+    state, _ = history(seen.disk)
+    pulled = {item for known in state.known.values() for item, clips in known.items() if clips}
+    secret = {
+        digest: clip.path
+        for clip in state.clips.values()
+        if clip.stripped and clip.bytes > 1
+        for digest in (clip.sha256, *(thing.sha256 for thing in clip.preview))
+    }
+    for path, inode in seen.disk.files.items() if secret else ():
+        folder, _, name = path.rpartition("/")
+        if folder == "spool/manifests" or (folder == "spool/parts" and name.partition(".")[0] not in pulled):
+            continue  # the first stay readable for all who check
+        if (found := secret.get(hashlib.sha256(bytes(inode.data)).hexdigest())) is not None:
+            raise Broken(f"promise 4: {path} holds {found} in the clear, although that is sealed")
 
 
 def _one_identity(state: State, seen: Evidence) -> None:
-    masters = [key for key in seen.store.objects if key.endswith("/master")]
+    masters = [key for key in seen.store.objects if key.endswith(("/master", "/master.age"))]
     owners = {key: key.split("/")[-2] for key in masters}
     if len(set(owners.values())) != len(masters):
         raise Broken("promise 3: one clip was delivered under two keys")
@@ -91,7 +147,11 @@ def _one_identity(state: State, seen: Evidence) -> None:
 
 def _stored_bytes_are_true(seen: Evidence) -> None:
     for key, data in seen.store.objects.items():
-        if key.endswith("/master") and hashlib.sha256(data).hexdigest() not in seen.truth:
+        name = key.rpartition("/")[2]
+        if not name.startswith("master"):
+            continue
+        inside = agency.opened(data) if name.endswith(plan.SEALED) else data
+        if hashlib.sha256(inside).hexdigest() not in seen.truth:
             raise Broken(f"promise 4: the store's {key} is not what any camera gave")
 
 
@@ -121,13 +181,14 @@ def _released_rightly(events: list[ev.Event]) -> None:
             items = session.items.values() if session else ()
             for item in items:
                 clip = state.clips.get(item.clip_id)
-                if clip is None or clip.receipt is None or clip.receipt.sha256 != clip.sha256:
+                if clip is None or clip.receipt is None or clip.receipt.sha256 != clip.stored[0].sha256:
                     raise Broken(f"promise 2: a camera was released although {item.entry.path} has no receipt")
         advance(state, event, 0)
 
 
 def at_end(seen: Evidence) -> None:
     """What must hold when the world was quiet for long enough: everything is delivered, or has a reason."""
+    nothing_in_the_clear(seen)
     state, _ = history(seen.disk)
     for camera in seen.cameras.values():
         for path, data in camera.files.items():

@@ -58,6 +58,14 @@ def test_a_store_that_keeps_nothing_is_caught() -> None:
     assert sum("promise 1" in one for one in _broken(lambda seed: Life(seed, forgets=True))) >= 10
 
 
+def test_a_dock_that_seals_other_bytes_is_caught() -> None:
+    assert sum("promise 1" in one for one in _broken(lambda seed: Life(seed, blunders=True))) >= 10
+
+
+def test_a_held_clip_whose_copy_goes_is_caught() -> None:
+    assert sum("promise 8" in one for one in _broken(lambda seed: Life(seed, steals=True))) >= 10
+
+
 def test_a_life_can_be_lived_again() -> None:
     first, second = Life(7), Life(7)
     _live(first)

@@ -7,25 +7,30 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Literal
 
 from cryptography import x509
 
 from dockagent.config import load_profiles
-from dockagent.core import custody
+from dockagent.core import custody, plan
+from dockagent.core import events as ev
+from dockagent.core.acts import Grounds, Recorded
+from dockagent.core.catalogue import Cataloguer
 from dockagent.core.model import CHUNK, ClipPhase, SessionPhase, State
 from dockagent.core.orders import Limits, Order
-from dockagent.dock import Dock
+from dockagent.dock import Ask, Dock
+from dockagent.errors import Refused
 from dockagent.ledger.keys import PUBLIC, Keys
 from dockagent.ledger.log import Ledger
 from dockagent.steps.detect import Sighting
 from dockagent.steps.tidy import tidy
-from dockagent.steps.world import World
+from dockagent.steps.world import Sealer, World
 from dockagent.workers import Done, Task
 from hil.cameras import manifest, pki
 from hil.cameras.plate import Plate
-from tests.simulation import promises
+from tests.simulation import agency, promises
 from tests.simulation.actors import MemoryStore, SimBays, SimCamera, SimPreviewer, VirtualClock
 from tests.simulation.memory_disk import MemoryDisk, PowerCut, SubDisk
 from tests.simulation.outsiders import Outsiders
@@ -34,6 +39,8 @@ PROFILES = load_profiles(None)
 MAKER = pki.make_maker("Simulated", pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)))
 ROOTS = (x509.load_pem_x509_certificate(MAKER.root_pem()),)
 TURNS = 4000
+GROUNDS = Grounds(basis="order 17/26", authority="Sgt Kay")
+SEALS_EVERY = 4  # in one of so many lives the dock seals what it stores
 
 
 class Silent:
@@ -64,25 +71,30 @@ class Crew:
 
 @dataclass(slots=True)
 class Life:
-    """Everything of one seed. ``lies``, ``spoil`` and ``forgets`` are for negative controls: a disk whose sync does
-    nothing, a store that keeps other bytes, a store that keeps none. ``cut_at``: cut the power at just this durable
-    call, and never again; otherwise the seed decides."""
+    """Everything of one seed. ``lies``, ``spoil``, ``forgets``, ``blunders`` and ``steals`` are for negative controls:
+    a disk whose sync does nothing, a store that keeps other bytes, one that keeps none, a dock that seals other bytes,
+    somebody who frees the room of held clips. ``cut_at``: cut the power at just this durable call, and never again;
+    otherwise the seed decides."""
 
     seed: int
     lies: bool = False
     spoil: bool = False
     forgets: bool = False
+    blunders: bool = False
+    steals: bool = False
     cut_at: int = 0
     random: Random = field(init=False)
     disk: MemoryDisk = field(init=False)
     store: MemoryStore = field(init=False)
     cameras: dict[str, SimCamera] = field(init=False)
     outsiders: Outsiders = field(init=False)
+    sealer: Sealer | None = field(init=False)
     clock: VirtualClock = field(default_factory=VirtualClock)
     cuts: int = 0
     dock: Dock = field(init=False)
     crew: Crew = field(init=False)
     home: dict[str, bool] = field(default_factory=dict)
+    held: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
@@ -91,6 +103,8 @@ class Life:
         self.store = MemoryStore(self.random, trouble, self._spoiler())
         self.cameras = {one.serial: one for one in (self._camera(n) for n in range(self.random.randint(1, 3)))}
         self.outsiders = Outsiders(self.seed, self.clock, self.random.choice((0.0, 0.2, 0.6)))
+        seals = self.blunders or self.seed % SEALS_EVERY == SEALS_EVERY - 1
+        self.sealer = agency.sealer(blunders=self.blunders) if seals else None
         self.cuts = 0 if self.cut_at else self.random.randint(0, 3)
         self.disk.cut_at = self.cut_at
 
@@ -127,7 +141,7 @@ class Life:
     @property
     def evidence(self) -> promises.Evidence:
         """What an outsider sees now."""
-        return promises.Evidence(self.disk, self.store, self.cameras, self.outsiders)
+        return promises.Evidence(self.disk, self.store, self.cameras, self.outsiders, frozenset(self.held))
 
     def live(self) -> None:
         """The whole life: a stormy part, then a quiet one in which everything must come to its end."""
@@ -145,6 +159,8 @@ class Life:
                 break
         else:
             raise promises.Broken(f"the dock did not come to rest in {TURNS} turns")
+        if self.steals:
+            self._free_the_room_of_held_clips()
         promises.always(self.evidence)
         promises.at_end(self.evidence)
 
@@ -158,8 +174,8 @@ class Life:
         return len(self.dock.state.sessions) == len(self.cameras) and bays_done and not self._clips_under_way()
 
     def _clips_under_way(self) -> bool:
-        queues = self.dock.state.queues
-        return any(queues[phase] for phase in ClipPhase if phase is not ClipPhase.DONE)
+        """A clip that only a hold keeps stays where it is."""
+        return any(clip.phase is not ClipPhase.DONE and not clip.kept for clip in self.dock.state.clips.values())
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do it; when the power goes, look at what is left, and boot again."""
@@ -199,13 +215,18 @@ class Life:
             console_wait_ms=0,
             spool_reserve=0,
             notary=self.outsiders.notary(self.disk),
+            sealer=self.sealer,
+            catalogue=Cataloguer("sim", "site", keys.origin),
         )
         setting = custody.Setting(keys.origin, "sim", "site", "nobody", "0", "")
         self.crew = Crew(self.random)
-        limits = Limits(pulls=2, uplinks=2, notary_every_ms=60_000, notary_records=25)
+        limits = Limits(
+            pulls=2, uplinks=2, notary_every_ms=60_000, notary_records=25, seals=1 if self.sealer is not None else 0
+        )
         self.dock = Dock(world, ledger, setting, limits, state)
         self.dock.start()
         tidy(self.disk, state)
+        promises.nothing_in_the_clear(self.evidence)
         self.home = {}
         for serial, camera in self.cameras.items():
             camera.there = True
@@ -233,6 +254,8 @@ class Life:
             self.random.choice(list(self.cameras.values())).leaves_at = self.random.randint(0, 2 * CHUNK)
         elif dice < 0.12:
             self._notice_comings_and_goings()
+        elif dice < 0.17:
+            self._somebody_sets_or_clears_a_hold()
         self._turn()
 
     def _notice_comings_and_goings(self) -> None:
@@ -242,6 +265,30 @@ class Life:
             elif not camera.there:
                 camera.there = True
                 self._see(serial, "appeared")
+
+    def _somebody_sets_or_clears_a_hold(self) -> None:
+        """A person at the desk: whatever the dock is doing with the clip, or did when the power went."""
+        clips = list(self.dock.state.clips.values())
+        if not clips:
+            return
+        clip = self.random.choice(clips)
+        if clip.holds and self.random.random() < 0.5:
+            hold = self.random.choice(clip.holds).record
+            self.dock.post(Ask(ev.HoldCleared(clip.id, hold, grounds=GROUNDS), lambda _: None))
+        else:
+            self.dock.post(Ask(ev.HoldSet(clip.id, grounds=GROUNDS), partial(self._held, clip.id)))
+
+    def _held(self, clip_id: str, answer: Recorded | Refused) -> None:
+        """Note a hold that was set while the dock had the whole master: from here on it must stay."""
+        clip = self.dock.state.clips.get(clip_id)
+        if isinstance(answer, Recorded) and clip is not None and promises.in_spool(clip, self.disk):
+            self.held.add(answer.index)
+
+    def _free_the_room_of_held_clips(self) -> None:
+        for clip in self.dock.state.clips.values():
+            if clip.kept:
+                for name in self.disk.names(plan.spool_folder(clip.id)):
+                    self.disk.remove(f"{plan.spool_folder(clip.id)}/{name}")
 
     def _turn(self) -> None:
         worked = self.crew.work(self.dock)

@@ -62,8 +62,9 @@ def spool(disk: Disk) -> None:
 
 
 def made(disk: Disk, one: Clip) -> ev.Admitted | ev.Quarantined:
-    (event,) = admit(world_over(disk, OneBay(Card(b""))), one)
+    event, fields = admit(world_over(disk, OneBay(Card(b""))), one)
     assert isinstance(event, ev.Admitted | ev.Quarantined)
+    assert isinstance(fields, ev.ClipFields)
     return event
 
 

@@ -38,7 +38,7 @@ def plug() -> Iterator[Plug]:
 def test_the_whole_dialogue(plug: Plug) -> None:
     camera, control = plug()
     assert isinstance(control, ModeSwitch)
-    assert control.identity() == {"serial": "E120001", "model": "ABCDE", "firmware": ""}
+    assert control.identity() == {"serial": "E120001", "model": "ABCDE", "firmware": "", "officer": "012345"}
     assert control.info() == Info("E120001", "012345", "王小明", "110101000000", "东城分局")
     assert control.battery() == (73, False)
     control.to_storage()

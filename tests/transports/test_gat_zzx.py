@@ -41,7 +41,7 @@ def answer(number: object, body: object) -> bytes:
 def test_the_whole_dialogue(plug: Plug) -> None:
     camera, control = plug()
     assert isinstance(control, ModeSwitch)
-    assert control.identity() == {"serial": "0000042", "model": "ZZXP5", "firmware": ""}
+    assert control.identity() == {"serial": "0000042", "model": "ZZXP5", "firmware": "", "officer": "012345"}
     assert control.battery() == (88, False)
     control.to_storage()
     assert camera.mode == "disk"

@@ -41,7 +41,9 @@ def model(family: str) -> Model:
     """What is known of a family. Raises ValueError for a family that nobody knows, and for a mistake in its file."""
     if family not in families():
         raise ValueError(f"no family is called {family!r}; there are {', '.join(families())}")
-    return read((FOLDER / f"{family}.toml").read_bytes(), family)
+    known = read((FOLDER / f"{family}.toml").read_bytes(), family)
+    cards.check(known)
+    return known
 
 
 def plate_of(family: str, serial: str) -> Plate:

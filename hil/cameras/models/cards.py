@@ -15,6 +15,7 @@ from hil.cameras.models.reader import File, Model
 from hil.cameras.plate import Plate
 
 PICTURE_BYTES = 512
+_NO_NAME = re.compile(r'[\x00-\x1f":*?<>|\\]|[. ](/|$)')  # fatgen103, and exFAT specification, 7.7.3
 LOW_SHARE = 8  # a low-resolution copy has so much less than its clip
 
 
@@ -46,6 +47,26 @@ def film(model: Model, root: Path, plate: Plate, shift: Shift) -> None:
         _record(model, root, plate, shift, number)
 
 
+def check(model: Model) -> None:
+    """Raises ValueError, a line for each mistake, for a template that cannot be filled, for two files of a card that
+    have one path (the second would lie over the first), and for a name that its file system cannot hold."""
+    plate = Plate(model.example, model.plate.maker, model.plate.model, model.plate.firmware)
+    seen: set[str] = set()
+    wrong: dict[str, str] = {}
+    for path, file in plan(model, plate, Shift(clips=2, first=model.card.first), signed=True):
+        at = f"{model.family}.toml: file[{model.file.index(file) + 1}].path"
+        if path.casefold() in seen:  # FAT and exFAT take CLIP.MP4 and clip.mp4 for one
+            said = f"{at}: {file.path!r} gives two files the path {path}; let it hold the {{number}} or {{start}}"
+            wrong.setdefault(at, said)
+        if model.card.filesystem != "ext4" and _NO_NAME.search(path):
+            wrong[at] = (
+                f'{at}: {path!r} is no path of {model.card.filesystem}; leave out : * ? " < > | \\ and final dots'
+            )
+        seen.add(path.casefold())
+    if wrong:
+        raise ValueError("\n".join(wrong.values()))
+
+
 def clips(model: Model, root: Path) -> tuple[str, ...]:
     """The footage files that lie on a card now, as its family names them, in order of their paths. What a computer left
     beside a clip (``._CLIP0001.MP4``) is none."""
@@ -69,16 +90,19 @@ def _record(model: Model, root: Path, plate: Plate, shift: Shift, number: int) -
     for file in model.file:
         if file.each != "recording" or not (shift.sidecars or file.role == "footage"):
             continue
-        path = _place(root, _fill(model, file.path, plate, shift, number, file.channel))
+        path = _place(root, _fill(model, file.path, plate, shift, number, file.channel), new=True)
         _write(model, path, file, plate, shift, number, video)
         _date(path, shift, number, file)
         if file.holds == "video":
             video = path
 
 
-def _place(root: Path, name: str) -> Path:
+def _place(root: Path, name: str, *, new: bool = False) -> Path:
+    """Where a file goes. Raises ValueError where a recording lies already."""
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    if new and path.exists():
+        raise ValueError(f"two recordings would have the path {name}; film fewer, or give another first number")
     return path
 
 

@@ -61,6 +61,10 @@ QUIRKS: dict[str, tuple[str, Callable[[Path, Sequence[str]], None]]] = {
 }
 
 
+OF_CLIPS = frozenset({"cut-clip", "empty-clip", "orphan-sidecar", "computer-junk", "repaired"})
+"""Those that need a clip on the card."""
+OF_FILES = {"trailing-comma": "MISC/version.txt"}
+"""Those that need another file there, and which."""
 OF_LABELS = frozenset({"stale-label", "label-case"})
 """Those that change the volume label alone: a folder, which has none, shows nothing of them."""
 
@@ -85,7 +89,11 @@ def label(names: Sequence[str], usual: str) -> str:
 
 
 def spoil(names: Sequence[str], root: Path, clips: Sequence[str]) -> None:
-    """Do to the card in ``root`` what these quirks do; ``clips`` are its footage files. Raises OSError where a quirk
+    """Do to the card in ``root`` what these quirks do; ``clips`` are its footage files. Raises ValueError where a quirk
     needs a file that is not there."""
     for name in names:
+        if name in OF_CLIPS and not clips:
+            raise ValueError(f"quirk {name} needs a clip, and there is none")
+        if name in OF_FILES and not (root / OF_FILES[name]).is_file():
+            raise ValueError(f"quirk {name} is about {OF_FILES[name]}, and there is none")
         QUIRKS[name][1](root, clips)

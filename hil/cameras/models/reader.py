@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
-from hil.cameras import console
+from hil.cameras import console, label
 from hil.cameras.dialects import amba, e12, zzx
 from hil.cameras.models import quirks
 from hil.cameras.plate import Plate
@@ -219,8 +219,7 @@ def _mistakes(model: Model) -> Iterator[str]:
     for count, one in enumerate(model.impostor, 1):
         yield from _device_mistakes(f"impostor[{count}]", one)
         yield from _template_mistakes(f"impostor[{count}].says_serial", one.says_serial, model)
-    yield from _template_mistakes("card.label", model.card.label, model)
-    yield from _one_of("card.filesystem", model.card.filesystem, FILE_SYSTEMS)
+    yield from _card_mistakes(model)
     yield from _one_of("card.film", model.card.film, ("files", "reference"))
     for count, file in enumerate(model.file, 1):
         yield from _file_mistakes(f"file[{count}]", file)
@@ -233,6 +232,8 @@ def _mistakes(model: Model) -> Iterator[str]:
 def _device_mistakes(at: str, device: Device) -> Iterator[str]:
     if not _ID.fullmatch(device.usb):
         yield f"{at}.usb: {device.usb!r} is not vvvv:pppp in lower-case hex"
+    if not device.functions:
+        yield f"{at}.functions: is empty; a device does something: {', '.join(FUNCTIONS)}"
     for function in device.functions:
         yield from _one_of(f"{at}.functions", function, FUNCTIONS)
     if (
@@ -244,12 +245,28 @@ def _device_mistakes(at: str, device: Device) -> Iterator[str]:
 
 def _template_mistakes(at: str, template: str, model: Model) -> Iterator[str]:
     """What keeps a template from being filled with the plate's words."""
-    plate = model.plate
-    words = Plate(model.example, plate.maker, plate.model, plate.firmware).as_json()
+    words = _words(model)
     try:
         template.format_map(words)
     except (LookupError, ValueError, AttributeError, TypeError) as error:
         yield f"{at}: {template!r:.60} cannot be filled ({error}); words: {', '.join(words)}"
+
+
+def _words(model: Model) -> dict[str, str]:
+    plate = model.plate
+    return Plate(model.example, plate.maker, plate.model, plate.firmware).as_json()
+
+
+def _card_mistakes(model: Model) -> Iterator[str]:
+    card = model.card
+    yield from _one_of("card.filesystem", card.filesystem, FILE_SYSTEMS)
+    wrong = list(_template_mistakes("card.label", card.label, model))
+    yield from wrong
+    if not wrong and card.filesystem in FILE_SYSTEMS:
+        filled = card.label.format_map(_words(model))
+        yield from (f"card.label: {why}" for why in filter(None, [label.trouble(filled, card.filesystem)]))
+    if card.first < 0:
+        yield f"card.first: {card.first} is no number of a recording; write 0 or more"
 
 
 def _dialogue_mistakes(at: str, mode: Mode) -> Iterator[str]:
@@ -267,6 +284,10 @@ def _file_mistakes(at: str, file: File) -> Iterator[str]:
     yield from _one_of(f"{at}.each", file.each, EACH)
     if (file.holds == "text") != bool(file.text):
         yield f'{at}.text: goes with holds = "text", and with nothing else'
+    if not 0 < file.share <= 1:
+        yield f"{at}.share: {file.share:g} is no part of a clip; write more than 0 and at most 1"
+    if file.channel < 0 or file.after < 0:
+        yield f"{at}: channel and after count from 0; {min(file.channel, file.after)} is less"
     if file.path.startswith("/") or ".." in file.path.split("/"):
         yield f"{at}.path: {file.path!r} does not lie on the card"
 

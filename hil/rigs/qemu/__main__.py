@@ -12,6 +12,7 @@ from pathlib import Path
 from hil.rigs.qemu import image
 from hil.rigs.qemu.machine import MEMORY_MIB
 from hil.rigs.qemu.view import View
+from hil.words import Words
 
 PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "TZ")
 
@@ -19,7 +20,7 @@ PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "TZ")
 def main(words: list[str] | None = None) -> int:
     """Its exit status is the command's; 4 when the guest could not run it, 124 when the time was over, 130 when it was
     interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m hil.rigs.qemu", description="Run a command in a Debian 12 guest.")
+    parser = Words(prog="python -m hil.rigs.qemu", description="Run a command in a Debian 12 guest.")
     parser.add_argument("--share", type=Path, help="a folder that is writable inside")
     parser.add_argument("--timeout", type=float, default=1200.0, help="seconds (default: 1200)")
     parser.add_argument("--memory", type=int, default=0, help=f"MiB that are needed; the guest has {MEMORY_MIB}")

@@ -30,7 +30,7 @@ _SEATS |= {f"bay{number + 4:02}": f"{_HUB_PORT}.{number}" for number in (1, 2, 3
 
 def lacks() -> str:
     """Why this rig cannot be used here, or nothing."""
-    return "" if Path(MONITOR).exists() else "this is no guest of the rig: python -m hil.rigs.qemu -- COMMAND"
+    return "" if Path(MONITOR).exists() else "this machine is no guest of QEMU: add --in qemu"
 
 
 class QemuStay:

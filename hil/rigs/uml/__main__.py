@@ -9,14 +9,15 @@ from pathlib import Path
 
 from hil.rigs.uml import kernel
 from hil.rigs.uml.guest import Guest, GuestFailed
+from hil.words import Words, whole
 
 
 def main(words: list[str] | None = None) -> int:
     """Its exit status is the command's; 4 when the guest could not run it, 124 when the time was over, 130
     when it was interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m hil.rigs.uml", description="Run a command in a guest with USB.")
+    parser = Words(prog="python -m hil.rigs.uml", description="Run a command in a guest with USB.")
     parser.add_argument("--share", type=Path, action="append", default=[], help="a folder that is writable inside")
-    parser.add_argument("--memory", type=int, default=1024, help="MiB (default: 1024)")
+    parser.add_argument("--memory", type=whole("MiB", 64), default=1024, help="MiB (default: 1024)")
     parser.add_argument("--timeout", type=float, default=600.0, help="seconds (default: 600)")
     parser.add_argument("--time-travel", action="store_true", help="let its clocks run ahead when it is idle")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")

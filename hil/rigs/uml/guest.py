@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import socket
 import struct
 import subprocess
@@ -13,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +27,12 @@ PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "PYTHON
 KNOCKER = "guest"
 KNOCK_S = 1.0
 _KNOCK = struct.pack("=III512s", 0xCAFEBABE, 2, 7, b"version")  # arch/um/drivers/mconsole.h: magic, version, length
+_BOUND = (
+    *("setpriv", "--pdeathsig", "TERM", "--", "bash", "-c"),
+    *("trap 'kill -KILL -- ${!:+-$! $!} 0' TERM; \"$@\" & wait", "guest"),
+)
+"""Whatever ends us, even SIGKILL, ends it: this shell is told. It ends the guest's whole group, which a User-Mode Linux
+makes for itself: killed alone, it leaves processes behind."""
 GRACE = 10.0
 """Seconds that the guest may take to end after it was told to."""
 
@@ -60,17 +65,19 @@ class Guest:
     output: IO[bytes] | None = None
     _work: Path | None = None
     _process: subprocess.Popen[bytes] | None = None
+    _held: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
-        """Boot it. Raises kernel.NoKernel where the kernel is not built."""
+        """Boot it. Its kernel stays in the cache as long as it runs. Raises kernel.NoKernel where it is not built."""
         program = kernel.built()
         if program is None:
             raise kernel.NoKernel("the rig's kernel is not built; run: make rig-kernel")
+        self._held.enter_context(kernel.in_use(program))
         self._work = work = Path(tempfile.mkdtemp(prefix="dockagent-uml-"))
         self._write(work)
         with (work / "kernel.log").open("wb") as log:
             self._process = subprocess.Popen(
-                [program, *self._arguments(work)],
+                [*_BOUND, program, *self._arguments(work)],
                 stdin=subprocess.DEVNULL,
                 stdout=self.output,
                 stderr=log,
@@ -107,19 +114,26 @@ class Guest:
     def cut_power(self) -> None:
         """End it as a power cut does: nothing is written any more. No error if it has ended."""
         process, _ = self._running()
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        process.terminate()  # the shell: it kills them all
         process.wait(GRACE)
 
     def __enter__(self) -> Self:
-        self.start()
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            self.start()
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and remove what it worked in. May be repeated."""
         if self._process is not None:
             self.cut_power()
         if self._work is not None:
             shutil.rmtree(self._work, ignore_errors=True)
+        self._held.close()
 
     def _running(self) -> tuple[subprocess.Popen[bytes], Path]:
         if self._process is None or self._work is None:

@@ -1,7 +1,8 @@
 """The rig's kernel: User-Mode Linux with USB, built from the distribution's kernel source and kept in a cache.
 
 ``python -m hil.rigs.uml.kernel`` builds it if it is not there and prints where it is. It takes 4 to 10 minutes on two
-cores, once for each kernel source and configuration; the result is one program of 11 MB.
+cores, once for each kernel source and configuration; the result is one program of 11 MB. When one has been built, the
+others are removed, but for those that are in use.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
 CONFIG = HERE / "kernel.config"
 SOURCES = Path("/usr/src")
+_MAKING = "making-"
+_OURS = re.compile(rf"[0-9a-f]{{12}}-[0-9a-f]{{12}}|{_MAKING}\w+")
+"""What a build leaves in the cache. Nothing else there is touched."""
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "xz")
 
 
@@ -49,7 +56,48 @@ def build() -> Path:
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return built() or _build()
+        found = built()
+        if found is None:
+            found = _build()
+            keep_only(found)
+        return found
+
+
+@contextmanager
+def in_use(program: Path) -> Iterator[None]:
+    """Nobody removes this kernel from the cache before the block ends. Raises NoKernel where somebody just has."""
+    held = _opened(program.parent)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        if not program.exists():
+            raise NoKernel(f"the rig's kernel {program.parent.name} was removed from the cache; run: make rig-kernel")
+        yield
+    finally:
+        os.close(held)
+
+
+def keep_only(program: Path) -> None:
+    """Remove the other kernels, and what builds left that were broken off. Who calls it holds the cache's lock. A
+    kernel that is in use stays until the next time."""
+    for folder in cache().iterdir():
+        if folder == program.parent or not _OURS.fullmatch(folder.name):
+            continue
+        held = _opened(folder)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(folder)
+        finally:
+            os.close(held)
+
+
+def _opened(folder: Path) -> int:
+    try:
+        return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as err:
+        raise NoKernel(f"{folder} cannot be opened: {err.strerror}; run: make rig-kernel") from err
 
 
 def _build() -> Path:
@@ -59,7 +107,7 @@ def _build() -> Path:
         what = ", ".join(missing) if source else f"no kernel source in {SOURCES}"
         raise NoKernel(f"the rig's kernel cannot be built ({what} missing); run: make packages-rig")
     target = cache() / f"{_config_key()}-{_source_key(source)}" / "linux"
-    with tempfile.TemporaryDirectory(dir=cache()) as work:
+    with tempfile.TemporaryDirectory(prefix=_MAKING, dir=cache()) as work:
         print(f"building the rig's kernel from {source.name}; this is done once and takes some minutes", flush=True)
         tree = _unpack(source, Path(work))
         log = Path(work) / "log"

@@ -20,32 +20,62 @@ LIMIT = 60
 
 
 def _hil(*words: str, columns: int = 80, where: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    surroundings = os.environ | {"COLUMNS": str(columns)}
+    surroundings = {key: value for key, value in os.environ.items() if key != "COLUMNS"}
+    surroundings |= {"COLUMNS": str(columns)} if columns else {}
     command = [sys.executable, "-m", "hil", *words]
     return subprocess.run(
         command, capture_output=True, text=True, cwd=where, env=surroundings, timeout=LIMIT, check=False
     )
 
 
-@pytest.mark.parametrize("columns", [40, 300])
+def _marks(lines: list[str], names: list[str]) -> dict[str, dict[str, str]]:
+    """What stands in each column of a table, by scenario and rig."""
+    starts = {rig: lines[0].index(f" {name}") + 1 for rig, name in zip(rigs.RIGS, names, strict=True)}
+    rows = lines[1 : len(all_cases()) + 1]
+    return {row.split()[0]: {rig: row[at:].split()[0] for rig, at in starts.items()} for row in rows}
+
+
+@pytest.mark.parametrize("columns", [80, 100, 300])
 def test_the_table_has_a_whole_line_for_each_scenario(columns: int) -> None:
     done = _hil("list", columns=columns)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["scenario", *rigs.RIGS]
-    rows = {line.split()[0]: line for line in lines[1 : len(all_cases()) + 1]}
-    assert list(rows) == [path.stem for path in all_cases()]
-    assert "…" not in "".join(rows.values())
-    starts = {name: lines[0].index(f" {name}") + 1 for name in rigs.RIGS}
-    cells = {name: {rig: row[at:].split("  ")[0] for rig, at in starts.items()} for name, row in rows.items()}
-    assert set(cells["plain-signed"].values()) == {"yes"}
-    assert [cells["docked-twice-read-once"][rig] for rig in ("folder", "loop")] == ["block", "yes"]
-    assert [cells["power-off-and-on"][rig] for rig in ("folder", "loop", "usbip")] == ["power +1", "power +1", "yes"]
-    assert list(cells["growing-file"].values()) == ["yes", *["-"] * (len(rigs.RIGS) - 1)]
+    assert lines[0].split() == ["scenario", *rigs.RIGS, "needs"]
+    assert max(map(len, lines[: len(all_cases()) + 1])) <= columns
+    marks = _marks(lines, list(rigs.RIGS))
+    assert list(marks) == [path.stem for path in all_cases()]
+    assert set(marks["plain-signed"].values()) == {"yes"}
+    assert [marks["docked-twice-read-once"][rig] for rig in ("folder", "loop")] == ["no", "yes"]
+    assert [marks["power-off-and-on"][rig] for rig in ("folder", "loop", "usbip")] == ["no", "no", "yes"]
+    assert list(marks["growing-file"].values()) == ["yes", *["-"] * (len(rigs.RIGS) - 1)]
+    needs = {line.split()[0]: line[lines[0].index("needs") :] for line in lines[1 : len(all_cases()) + 1]}
+    assert needs["boot-rom"] == ("mode-swit…" if columns == 80 else "mode-switch, usb")
+
+
+@pytest.mark.parametrize("columns", [30, 45, 60])
+def test_a_narrow_terminal_has_the_rigs_by_their_letters(columns: int) -> None:
+    """Names give way last: what is cut says so."""
+    lines = _hil("list", columns=columns).stdout.splitlines()
+    assert lines[0].split()[:7] == ["scenario", *(name[0] for name in rigs.RIGS)]
+    rows = lines[1 : len(all_cases()) + 1]
+    assert max(map(len, [lines[0], *rows])) <= columns
+    for row, path in zip(rows, all_cases(), strict=True):
+        name = row.split()[0]
+        assert name == path.stem or (name.endswith("…") and path.stem.startswith(name[:-1]))
+    marks = _marks(lines, [name[0] for name in rigs.RIGS])
+    assert list(marks["growing-file"].values()) == ["y", *["-"] * (len(rigs.RIGS) - 1)]
+    assert max(map(len, lines)) <= columns, "nor is anything below the table wider"
+
+
+def test_a_pipe_loses_nothing() -> None:
+    done = _hil("list", columns=0)
+    lines = done.stdout.splitlines()
+    assert "…" not in done.stdout
+    assert "keyboard, mode-switch, usb" in done.stdout or max(map(len, lines)) > 80
 
 
 def test_the_table_says_of_each_rig_whether_it_can_be_used_here() -> None:
-    ends = _hil("list").stdout.splitlines()[-len(rigs.RIGS) :]
+    ends = _hil("list", columns=0).stdout.splitlines()[-len(rigs.RIGS) :]
     assert [line.split(":")[0] for line in ends] == list(rigs.RIGS)
     assert ends[0] == "folder: can be used here"
     for line, name in zip(ends, rigs.RIGS, strict=True):
@@ -69,7 +99,7 @@ def test_a_checkout_without_a_rig_says_so(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     row = next(line for line in lines if line.startswith("plain-signed "))
-    assert row.split() == ["plain-signed", "yes", "yes", "yes", "yes", "not", "there", "yes"]
+    assert row.split() == ["plain-signed", "yes", "yes", "yes", "yes", "no", "yes"]
     assert any(line.startswith("qemu: not here: this rig is not there: ") for line in lines)
 
 

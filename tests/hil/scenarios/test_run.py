@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hil.scenarios import run
+from hil.scenarios import elsewhere, run
 from hil.scenarios.model import Scenario
 from hil.scenarios.play import Outcome
 from hil.scenarios.read import read
@@ -84,4 +84,44 @@ def test_the_printed_command_plays_the_same_scenario(
 
 def test_the_words_for_a_guest_are_told_from_those_that_name_it() -> None:
     words = ["case", "--in", "uml", "--rig=usbip", "--keep", "/k", "--timeout=60", "--faults", "alice=", "--keep=/l"]
-    assert run.parted(words) == (["case", "--rig=usbip", "--faults", "alice="], ["--in", "uml", "--timeout=60"])
+    assert elsewhere.parted(words) == (["case", "--rig=usbip", "--faults", "alice="], ["--in", "uml", "--timeout=60"])
+
+
+def _bay(text: str, bay: str) -> str:
+    return text.replace("bay01", bay)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        (_bay(ONE, "bay99"), [], "case.toml:4: there is no bay bay99; folder has bay01 to bay08\n"),
+        (_bay(ONE, "bay9"), ["--rig", "gadget"], "case.toml:4: there is no bay bay9; gadget has bay01 to bay08\n"),
+        (ONE, ["--rig", "bench", "--bench", "BENCH"], "case.toml:4: there is no bay bay01; bench has left, right\n"),
+    ],
+)
+def test_a_bay_that_no_rig_has_is_refused(
+    written: Callable[[str], Path], capsys: pytest.CaptureFixture[str], text: str, words: list[str], said: str
+) -> None:
+    path = written(text)
+    bench = path.with_name("bench.toml")
+    bench.write_text('bays.left.port = "1-1"\nbays.right.port = "1-2"\ncameras.alice.serial = "x"\n')
+    assert run.main([str(path), *(word.replace("BENCH", str(bench)) for word in words)]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.rpartition("/")[2]) == ("", said)
+
+
+def test_a_bay_that_another_rig_has_is_skipped(
+    written: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run.main([str(written(_bay(ONE, "bay08").replace("rrU", ""))), "--rig", "gadget"]) == 3
+    assert "skipped  case: gadget cannot carry it: it has no bay08" in capsys.readouterr().out
+
+
+def test_what_changes_nothing_is_said(written: Callable[[str], Path]) -> None:
+    options = run.parser().parse_args(["case", "--seed", "1", "--bench", "x"])
+    plain, drawn = read(written(ONE)), read(written(ONE.replace("rrU", "random U")))
+    seed = 'none of its cameras has faults = "random …"'
+    bench = "--bench changes nothing on --rig folder"
+    assert list(run.notes([plain], options)) == [f"--seed changes nothing in case: {seed}", bench]
+    assert list(run.notes([drawn], options)) == [bench]
+    assert list(run.notes([plain], run.parser().parse_args(["case"]))) == []

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from hil.rigs.uml import kernel
 from hil.rigs.uml.guest import CHECKOUT, Guest, GuestFailed
 
+LIMIT_S = 120.0
 RUN = (sys.executable, "-m", "hil.rigs.uml")
 
 
@@ -46,21 +48,66 @@ def test_a_command_that_does_not_end_is_ended() -> None:
     assert time.monotonic() - begun < 60
 
 
-def test_told_to_end_it_ends_its_guest(tmp_path: Path) -> None:
-    """As `timeout`, or a continuous integration that gives up."""
-    words = [*RUN, "--share", str(tmp_path), "--", "bash", "-c", f"touch {tmp_path}/up; sleep 1000"]
-    command = subprocess.Popen(words, cwd=CHECKOUT, env={**os.environ, "TMPDIR": str(tmp_path)})
+@contextmanager
+def _at_work(folder: Path, words: Sequence[str], sign: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command, whose temporary files lie in ``folder``, and whose guest has made a file there that fits ``sign``."""
+    command = subprocess.Popen(words, cwd=CHECKOUT, env={**os.environ, "TMPDIR": str(folder)})
     try:
-        end = time.monotonic() + 60
-        while not (tmp_path / "up").exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        assert _kernels(tmp_path)
-        command.terminate()
-        assert command.wait(30) == 130
+        _until(lambda: any(folder.glob(sign)))
+        assert _kernels(folder)
+        yield command
     finally:
         command.kill()
-    assert not _kernels(tmp_path)
+        command.wait()
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not true():
+        assert time.monotonic() < end, f"not within {LIMIT_S:g} s"
+        time.sleep(0.05)
+
+
+def _waits(folder: Path) -> list[str]:
+    return [*RUN, "--share", str(folder), "--", "bash", "-c", f"touch {folder}/up; sleep 1000"]
+
+
+def test_told_to_end_it_ends_its_guest(tmp_path: Path) -> None:
+    """As `timeout`, or a continuous integration that gives up."""
+    with _at_work(tmp_path, _waits(tmp_path), "up") as command:
+        command.terminate()
+        assert command.wait(30) == 130
+        assert not _kernels(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["up"]
+
+
+def test_killed_it_takes_its_guest_along(tmp_path: Path) -> None:
+    """As a machine that is out of memory: nobody is left who could end the guest, and none of its processes stays."""
+    with _at_work(tmp_path, _waits(tmp_path), "up") as command:
+        command.kill()
+        command.wait(30)
+        _until(lambda: not _kernels(tmp_path))
+
+
+ENDLESS = """about = "A dock waits"
+why = "for somebody who ends it"
+camera.alice = { model = "reference-unsigned", clip_kib = 64 }
+script = "wait alice attached within 600 s"
+expect = "alice released"
+"""
+
+
+def test_a_scenario_that_is_told_to_end_takes_its_guest_along(tmp_path: Path) -> None:
+    """What `python -m hil run --in uml` hears is for the guest, too; and no folder of either is left behind."""
+    case, place = tmp_path / "case.toml", tmp_path / "tmp"
+    case.write_text(ENDLESS)
+    place.mkdir()
+    words = [sys.executable, "-m", "hil", "run", str(case), "--rig", "usbip", "--in", "uml"]
+    with _at_work(place, words, "hil-*/**/ledger/entries.jsonl") as command:
+        command.terminate()
+        assert command.wait(60) == 130
+        assert not _kernels(place)
+    assert list(place.iterdir()) == []
 
 
 def _kernels(folder: Path) -> list[int]:

@@ -1,0 +1,225 @@
+"""``dockagent disclose``: hand footage out as a package that others can check without us (docs/disclosure.md)."""
+
+import argparse
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dockagent import config
+from dockagent.cli import excerpt, grounds, history
+from dockagent.cli.undisturbed import CLIPPED, interruptible, note_failure
+from dockagent.core import events as ev
+from dockagent.core.acts import Grounds, Recorded
+from dockagent.core.model import UNDELIVERED, Clip
+from dockagent.core.narrate import size
+from dockagent.desk import Desk, desk
+from dockagent.durable import RealDisk, publish_folder, remove_folder
+from dockagent.errors import DockError, Missing, Refused, Retryable, UsageError
+
+if TYPE_CHECKING:
+    from dockagent.disclosure.package import Sources
+
+HELP = "hand out clips, or a part of one, with all that proves them"
+DESCRIPTION = """Put clips into a new folder that is a BagIt bag: the footage byte for byte, the signed records of what
+happened to it with their proofs, pages for people, and the same for other tools. Who asks, why, by whose authority and
+for whom goes on record, and so does the package's digest. Other clips of the same card are not in it."""
+EPILOG = "exit codes: 0 done · 1 refused · 2 wrong usage · 4 something needed is not there, or try again later"
+SUFFIXES = (".record.json", ".tlog-proof")
+NEEDED = ("purpose", "basis", "authority", "recipient")
+_ROOM = 64 << 20  # bytes for everything but the footage
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("disclose", parents=[parent], help=HELP, description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("clips", metavar="CLIP", nargs="+", help="a clip id, or enough of its first digits")
+    parser.add_argument("--out", metavar="DIR", default="", help="the folder to make; one that is there is refused")
+    grounds.add(parser, *NEEDED)
+    parser.add_argument("--quarantined", action="store_true", help="also clips in quarantine; they are marked as such")
+    parser.add_argument("--listing", action="store_true", help="show the card's listing, although it names other files")
+    parser.add_argument("--store", metavar="URL", default="", help="read from this store instead of the configured one")
+    parser.add_argument(
+        "--identity",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="an age identity: open what is sealed",
+    )
+    excerpt.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What came of it. ``proved``: whether a proof that the ledger knows it lies beside it, and by whom it is vouched
+    for."""
+
+    out: Path
+    sha256: str
+    files: int
+    bytes: int
+    record: Recorded
+    proved: str
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the package. Exit 0: it is there, whole, and on record."""
+    if excerpt.wanted(args):
+        return excerpt.run(args)
+    if not args.out:
+        raise UsageError("nobody said where the package goes", "give --out DIR")
+    out = Path(args.out).absolute()
+    _refuse_taken(out)
+    with desk(config.of(args), config.home(args)) as open_desk:
+        clips = tuple(_named(open_desk, args, one) for one in dict.fromkeys(args.clips))
+        _refuse_unfit(clips, quarantined=args.quarantined)
+        _need_room(out, clips)
+        why = grounds.asked(args, *NEEDED)
+        _say(args, _disclose(args, open_desk, clips, why, out))
+    return 0
+
+
+def _disclose(args: argparse.Namespace, open_desk: Desk, clips: tuple[Clip, ...], why: Grounds, out: Path) -> _Done:
+    ids = tuple(clip.id for clip in clips)
+    work = out.with_name(f".{out.name[:200]}.{secrets.token_hex(4)}.part")
+    with interruptible():
+        # 1. On record before anything of it is read.
+        asked, failed = open_desk.record(ev.DisclosureAsked(ids, grounds=why)), "it ended unexpectedly"
+        try:
+            # 2. The whole package, under a name that nobody takes for it.
+            sha256, files, count = _made(args, clips, why, asked, work)
+            # 3. On record before anybody can have it.
+            done = ev.Disclosed(ids, "package", asked.index, sha256, files, count, grounds=why)
+            recorded = open_desk.record(done)
+            # 4. Its name.
+            publish_folder(work / "bag", out)
+            failed = ""
+        except (DockError, OSError) as err:
+            failed = str(err)
+            raise
+        finally:
+            remove_folder(work)
+            if failed:
+                note_failure(open_desk, ev.DisclosureFailed(ids, asked.index, failed[:CLIPPED], grounds=why))
+    # 5. The proof that the ledger knows it, beside it.
+    return _Done(out, sha256, files, count, recorded, _prove(args, recorded, out))
+
+
+def _made(
+    args: argparse.Namespace, clips: tuple[Clip, ...], why: Grounds, asked: Recorded, work: Path
+) -> tuple[str, int, int]:
+    """Digest, files and bytes of the package in ``work/bag``."""
+    from dockagent import __version__
+    from dockagent.disclosure import package
+    from dockagent.disclosure.bag import BagWriter
+
+    settings, home = config.of(args), config.home(args)
+    sources = _sources(args, home, work)
+    about = settings.dock
+    organization = settings.disclosure.organization or about.responsible
+    request = package.Request(
+        clips, asked, why, organization, about.site, __version__, args.listing, tuple(args.identity)
+    )
+    with BagWriter(RealDisk(work / "bag")) as bag:
+        sha256 = package.make(request, sources, bag)
+        return sha256, len(bag.files), sum(one.size for one in bag.files.values())
+
+
+def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
+    from dockagent.core import dsse
+    from dockagent.daemon import notary, s3_settings
+    from dockagent.disclosure.c2pa import credential
+    from dockagent.disclosure.heads import heads
+    from dockagent.disclosure.originals import Places
+    from dockagent.disclosure.package import Sources
+    from dockagent.ledger.keys import read_sets
+    from dockagent.ledger.leaves import Leaves
+    from dockagent.stores.shelf import open_shelf
+
+    settings, disk = config.of(args), RealDisk(home)
+    docks, leaves, asked = read_sets(RealDisk(home / "keys")), Leaves(disk, "ledger"), notary(settings, disk)
+    url = args.store or settings.store.url or f"file://{home / 'store'}"
+    places = Places(
+        home,
+        open_shelf(url, s3_settings(settings)),
+        work,
+        tuple(dsse.key_id(one.record_key) for one in docks),
+    )
+    checkpoints, said = heads(disk, leaves, asked)
+    c2pa = credential(settings.disclosure.c2pa_chain, settings.disclosure.c2pa_key)
+    return Sources(places, leaves, docks, checkpoints, said, asked.stamp if asked else None, c2pa)
+
+
+def _prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:
+    """Write record and proof beside the package; who vouches for the checkpoint that the proof leads to."""
+    from dockagent.core import tlog_proof
+    from dockagent.daemon import notary
+    from dockagent.disclosure.heads import heads
+    from dockagent.ledger.leaves import Leaves
+
+    disk, beside = RealDisk(config.home(args)), RealDisk(out.parent)
+    leaves = Leaves(disk, "ledger")
+    checkpoints, said = heads(disk, leaves, notary(config.of(args), disk))
+    head = next((one for one in checkpoints if one.size > recorded.index), None)
+    if head is None:
+        raise Retryable(
+            f"{out} is whole and on record, but its proof is not there: no checkpoint is over record {recorded.index}",
+            "see why in the log of the agent; the record itself is durable",
+        )
+    entry = next(iter(leaves.read(recorded.index, recorded.index + 1)))
+    proof = tlog_proof.of(leaves.hashes(head.size), recorded.index, head.signed).encode()
+    for suffix, data in zip(SUFFIXES, (entry, proof), strict=True):
+        beside.create(out.name + suffix, data)
+    if head.token:
+        beside.create(f"{out.name}{SUFFIXES[1]}.tsr", head.token)
+    vouched = ", ".join([*head.cosigners, *(["a time-stamping authority"] if head.token else [])])
+    return vouched or ("nobody outside" + (f" ({said[0]})" if said else ""))
+
+
+def _named(open_desk: Desk, args: argparse.Namespace, name: str) -> Clip:
+    """The clip that a person named. One that nobody knows is tried all the same: a failed try goes on record."""
+    try:
+        return history.one_clip(open_desk.state, argparse.Namespace(**{**vars(args), "clip": name}))
+    except Missing:
+        why = grounds.asked(args)
+        open_desk.record(ev.Accessed("disclose", name[:64], "failed", "nobody knows this clip", grounds=why))
+        raise
+
+
+def _refuse_taken(out: Path) -> None:
+    for path in (out, *(out.with_name(out.name + suffix) for suffix in SUFFIXES)):
+        if os.path.lexists(path):
+            raise UsageError(f"{path} is there already, and nothing is overwritten", "give another --out")
+    if not out.parent.is_dir():
+        raise UsageError(f"there is no folder {out.parent}", "make it, or give another --out")
+
+
+def _refuse_unfit(clips: tuple[Clip, ...], *, quarantined: bool) -> None:
+    for clip in clips:
+        if clip.phase in UNDELIVERED:
+            raise Missing(f"clip {clip.id} is not delivered yet", "see `dockagent clips`, and try later")
+        if clip.quarantine and not quarantined:
+            raise Refused(f"clip {clip.id} is in quarantine: {clip.quarantine}", "to hand it out so: --quarantined")
+
+
+def _need_room(out: Path, clips: tuple[Clip, ...]) -> None:
+    wanted, free = sum(clip.bytes for clip in clips) + _ROOM, RealDisk(out.parent).free()
+    if wanted > free:
+        raise Retryable(f"{size(wanted)} are needed in {out.parent}, and {size(free)} are free", "make room, or --out")
+
+
+def _say(args: argparse.Namespace, done: _Done) -> None:
+    if args.json:
+        row = {"out": str(done.out), "tagmanifest_sha256": done.sha256, "files": done.files, "bytes": done.bytes}
+        print(json.dumps({**row, "record": msgspec.to_builtins(done.record), "vouched": done.proved}, indent=2))
+        return
+    print(f"{done.out}: {done.files} files, {size(done.bytes)}, on record as {done.record.index}")
+    print(f"its digest (sha256 of tagmanifest-sha256.txt): {done.sha256}")
+    print(f"the ledger's checkpoint over it is vouched for by {done.proved}")
+    print(f"look at {done.out / 'data' / 'index.html'}; check it with `dockagent verify {done.out} --trust FILE`")

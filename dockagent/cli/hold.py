@@ -1,0 +1,80 @@
+"""``dockagent hold``: put clips on hold, so that nothing of them is disposed of, and end a hold."""
+
+import argparse
+import json
+
+import msgspec
+
+from dockagent import config
+from dockagent.cli import grounds, history
+from dockagent.core import events as ev
+from dockagent.core.acts import Recorded
+from dockagent.core.model import Clip
+from dockagent.desk import Desk, desk
+from dockagent.errors import Missing, UsageError
+
+HELP = "put a clip on hold, or end a hold; who, why and by whose authority goes on record"
+DESCRIPTION = """While a clip is on hold, the dock disposes of nothing of it. Each hold stands for itself: a clip may be
+under several, and is free when the last one is cleared. Beside a running agent this needs the right to its desk
+(docs/access.md); without one, it is for the dock's own user."""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
+    """Add this command to the parser."""
+    parser = commands.add_parser("hold", help=HELP, description=DESCRIPTION)
+    acts = parser.add_subparsers(metavar="ACT", required=True)
+    for name, run, text in (("set", run_set, "put a clip on hold"), ("clear", run_clear, "end a hold on a clip")):
+        act = acts.add_parser(name, parents=[parent], help=text, description=text)
+        act.add_argument("clip", metavar="CLIP", help="a clip id, or enough of its first digits")
+        grounds.add(act, "basis", "authority", "purpose")
+        act.set_defaults(run=run)
+        if name == "clear":
+            act.add_argument(
+                "--hold",
+                metavar="RECORD",
+                type=int,
+                default=-1,
+                help="which hold: the number of the record that set it; needed where there are several",
+            )
+
+
+def run_set(args: argparse.Namespace) -> int:
+    """Exit 0: it is on record. 1: it is refused."""
+    with desk(config.of(args), config.home(args)) as open_desk:
+        clip = _named(open_desk, args, ev.HoldSet(args.clip))
+        done = open_desk.record(ev.HoldSet(clip.id, grounds=grounds.asked(args, "basis", "authority")))
+    _say(args, done, clip.id, f"clip {clip.id} is on hold by record {done.index}")
+    return 0
+
+
+def run_clear(args: argparse.Namespace) -> int:
+    """Exit 0: it is on record. 1: it is refused."""
+    with desk(config.of(args), config.home(args)) as open_desk:
+        clip = _named(open_desk, args, ev.HoldCleared(args.clip, max(args.hold, 0)))
+        hold = args.hold if args.hold >= 0 else _only_hold(clip)
+        done = open_desk.record(ev.HoldCleared(clip.id, hold, grounds=grounds.asked(args, "basis", "authority")))
+    left = len(clip.holds) - 1
+    rest = f"; {left} more on this clip" if left > 0 else ""
+    _say(args, done, clip.id, f"hold {hold} on clip {clip.id} is over by record {done.index}{rest}")
+    return 0
+
+
+def _named(at: Desk, args: argparse.Namespace, tried: ev.PersonsAct) -> Clip:
+    """The clip of the command line. One that nobody knows is tried all the same: a failed try goes on record."""
+    try:
+        return history.one_clip(at.state, args)
+    except Missing:
+        at.record(msgspec.structs.replace(tried, grounds=grounds.asked(args, "basis", "authority")))
+        raise
+
+
+def _only_hold(clip: Clip) -> int:
+    if len(clip.holds) > 1:
+        names = "; ".join(f"{one.record} ({one.basis}, {one.authority})" for one in clip.holds)
+        raise UsageError(f"clip {clip.id} is under {len(clip.holds)} holds: {names}", "say which: --hold RECORD")
+    return clip.holds[0].record if clip.holds else 0
+
+
+def _say(args: argparse.Namespace, done: Recorded, clip_id: str, words: str) -> None:
+    row = {"clip_id": clip_id, "record": done.index, "ledger_size": done.size}
+    print(json.dumps(row, indent=2) if args.json else words)

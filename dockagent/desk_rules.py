@@ -1,0 +1,30 @@
+"""What the desk looks at before a person's act is recorded, beyond what the state alone can tell.
+
+The core knows which checkpoint a draw has to be made of, and not whether witnesses signed it: that takes their keys and
+the ledger's bytes. The command looks too; but whoever may use the desk can send it a draw without the command.
+"""
+
+from pathlib import Path
+
+from dockagent.config import Config
+from dockagent.core import events as ev
+from dockagent.durable import RealDisk
+from dockagent.ledger.ask_witness import parse_peer
+from dockagent.ledger.keys import read_sets
+from dockagent.ledger.notary import quorum_of
+from dockagent.ledger.seed_notes import Court, refuse_unwitnessed
+
+LEDGER = "ledger"
+
+
+def court(config: Config, home: Path) -> Court:
+    """Whose word counts at the dock in ``home``."""
+    peers = [parse_peer(one) for one in config.witnesses.ask]
+    keys = tuple(dict.fromkeys(dock.log_key for dock in read_sets(RealDisk(home / LEDGER))))
+    return Court(keys, [peer.key for peer in peers], quorum_of(config.witnesses.quorum, len(peers)))
+
+
+def check(config: Config, home: Path, event: ev.PersonsAct) -> None:
+    """Raises Refused for a draw whose seed witnesses did not sign."""
+    if isinstance(event, ev.SampleDrawn):
+        refuse_unwitnessed(RealDisk(home), LEDGER, event.checkpoint, court(config, home))

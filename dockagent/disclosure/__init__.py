@@ -1,0 +1,1 @@
+"""What is handed out: packages for a court, and excerpts that prove themselves. What checks them is ``evidence``."""

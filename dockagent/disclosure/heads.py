@@ -1,0 +1,103 @@
+"""Checkpoints for a package: the dock's newest, cosigned and stamped now by whom it asks, and the newest that outsiders
+vouched for before. Nothing is written beside the ledger: that is the dock's own to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dockagent.core import cosignature, merkle, note
+from dockagent.durable import Disk
+from dockagent.errors import DockError, Refused
+from dockagent.ledger import witnessed
+from dockagent.ledger.ask_witness import ask
+from dockagent.ledger.leaves import Leaves
+from dockagent.ledger.log import CHECKPOINT
+from dockagent.ledger.notary import Notary
+
+LEDGER = "ledger"
+_LOOKED_AT = 64  # checkpoints that are kept, newest first
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A checkpoint with what others say of it: ``signed``, the note with its cosignatures; ``token``, the RFC 3161
+    reply over its first five lines, or empty; ``cosigners``: the witnesses' names."""
+
+    size: int
+    signed: bytes
+    token: bytes = b""
+    cosigners: tuple[str, ...] = ()
+
+    @property
+    def vouched(self) -> bool:
+        """Whether anybody outside has said anything about it."""
+        return bool(self.token or self.cosigners)
+
+
+def heads(disk: Disk, leaves: Leaves, notary: Notary | None) -> tuple[list[Head], list[str]]:
+    """The checkpoints to prove with, best first, and what went wrong on the way, each in a line. The newest one comes
+    first where somebody vouches for it; else the newest for which somebody did. Raises Refused for a checkpoint that is
+    not this ledger's."""
+    newest, troubles = _newest(disk, leaves, notary)
+    if newest.vouched:
+        return [newest], troubles
+    kept = next((one for one in _kept(disk, notary) if one.vouched), None)
+    if kept is None:
+        return [newest], troubles
+    root = note.parse_checkpoint(note.parse(kept.signed)).root
+    if kept.size > newest.size or merkle.root(leaves.hashes(kept.size)) != root:
+        raise Refused(
+            f"the kept checkpoint over {kept.size} records is not of this ledger: it was rewritten or rolled back",
+            "keep this folder as it is, and run `dockagent verify` on it",
+        )
+    return [kept, newest], troubles
+
+
+def _newest(disk: Disk, leaves: Leaves, notary: Notary | None) -> tuple[Head, list[str]]:
+    signed = disk.read(f"{LEDGER}/{CHECKPOINT}")
+    head = note.parse_checkpoint(note.parse(signed))
+    hashes = leaves.hashes(head.size)
+    if merkle.root(hashes) != head.root:
+        raise Refused(f"the first {head.size} records are not those of the checkpoint", "run `dockagent verify` on it")
+    troubles: list[str] = []
+    token = b""
+    if notary is not None:
+        signed = _cosigned(signed, hashes, notary, troubles)
+        token = _stamp(signed, notary, troubles)
+    return Head(head.size, signed, token, _cosigners(signed, notary)), troubles
+
+
+def _cosigned(signed: bytes, hashes: Sequence[bytes], notary: Notary, troubles: list[str]) -> bytes:
+    for peer in notary.peers:
+        try:
+            one = ask(peer, signed, lambda old: merkle.consistency_proof(hashes, old), len(hashes), notary.post)
+            signed = witnessed.with_signatures(signed, [one])
+        except DockError as err:
+            troubles.append(str(err))
+    return signed
+
+
+def _stamp(signed: bytes, notary: Notary, troubles: list[str]) -> bytes:
+    if notary.stamp is None:
+        return b""
+    try:
+        return notary.stamp(witnessed.stamped_part(signed))[0]
+    except DockError as err:
+        troubles.append(str(err))
+        return b""
+
+
+def _cosigners(signed: bytes, notary: Notary | None) -> tuple[str, ...]:
+    keys = [peer.key for peer in notary.peers] if notary is not None else []
+    return tuple(one.witness.name for one in cosignature.good(note.parse(signed), keys)[0])
+
+
+def _kept(disk: Disk, notary: Notary | None) -> list[Head]:
+    found = []
+    for size in reversed(witnessed.sizes(disk, LEDGER)[-_LOOKED_AT:]):
+        path = witnessed.path_of(LEDGER, size)
+        token = path + witnessed.SUFFIX
+        signed = disk.read(path)
+        held = disk.read(token) if disk.size(token) is not None else b""
+        found.append(Head(size, signed, held, _cosigners(signed, notary)))
+    return found

@@ -1,0 +1,198 @@
+"""Check the custody records of a package: signatures, proofs, and the other forms in which they lie beside."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dockagent.core import dsse, merkle, strict_json, tlog_proof
+from dockagent.core.package_form import BUNDLE, ENVELOPE, RECORDS, WITHHELD, bundle
+from dockagent.errors import Refused
+from dockagent.evidence.check_bag import Bag, read
+from dockagent.evidence.check_vouched import Vouched, check_vouched, in_force
+from dockagent.evidence.keyring import NO_TIME, Keyring
+from dockagent.evidence.report import Report, Verdict, Word
+from dockagent.ledger.keys import RECORD
+from dockagent.ledger.trust import Trust
+
+LEDGER = "data/ledger/"
+_NAME = re.compile(r"([0-9]{8,19})-([a-z.]+)")
+_SHOWN = 3
+_GRAVEST: tuple[Word, ...] = ("fail", "unknown", "unsigned", "pass")
+
+
+@dataclass(slots=True)
+class Records:
+    """What the records say. ``said``: payloads by number, of those whose signature and proof are good."""
+
+    said: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    unproved: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+    signatures: dict[str, Verdict] = field(default_factory=dict)
+    signers: dict[str, Verdict] = field(default_factory=dict)
+    heads: dict[bytes, Vouched] = field(default_factory=dict)
+    withheld: int = 0
+    told: int = 0
+
+
+def signed_record(index: int, envelope: dsse.Envelope, keyring: Keyring) -> tuple[Verdict, Verdict]:
+    """The verdicts on signature and signer of ledger entry ``index``: by the keys in force at its place."""
+    for pool, standing in keyring.pools():
+        for dock in in_force(pool, index + 1):
+            if dsse.signed_by(envelope, dock.record_key):
+                return Verdict("pass", f"signed by dock {dock.id}"), standing
+    known = {dsse.key_id(dock.record_key) for pool, _ in keyring.pools() for dock in pool}
+    if known & {one.keyid for one in envelope.signatures}:
+        bad = Verdict("fail", f"record {index} was altered, or its keys were not in force at its place")
+        return bad, keyring.stranger("nobody's good signature is on it")
+    none = Verdict("unknown", f"no public key for record {index} is here")
+    return none, keyring.stranger("its public key is not here", key_is_here=False)
+
+
+def parse_record(entry: bytes) -> tuple[dsse.Envelope, Mapping[str, Any]]:
+    """A ledger entry taken apart. Raises Refused where it is no custody record."""
+    envelope = dsse.parse(entry)
+    record = strict_json.parse(envelope.payload) if envelope.payload_type == RECORD else None
+    if not isinstance(record, dict) or strict_json.canonical(record) != envelope.payload:
+        raise Refused("it is no custody record in canonical form (RFC 8785)")
+    parts = all(isinstance(record.get(part), dict) for part in ("who", "what", "when", "why", "links"))
+    if not parts or not isinstance(record.get("type"), str):
+        raise Refused("it is a custody record without its parts")
+    return envelope, record
+
+
+def check_records(bag: Bag, keyring: Keyring, trust: Trust | None) -> tuple[Report, Records]:
+    """The report on ``data/records/``, and what the good records say."""
+    found, tokens = Records(), _tokens(bag)
+    for name in sorted(one for one in bag.files if one.startswith(RECORDS)):
+        stem = name.removeprefix(RECORDS)
+        try:
+            if stem.endswith(ENVELOPE):
+                _record(bag, stem.removesuffix(ENVELOPE), found, keyring, trust, tokens)
+            elif stem.endswith(WITHHELD):
+                _withheld(bag, stem.removesuffix(WITHHELD), found, keyring, trust, tokens)
+            elif not stem.endswith((BUNDLE, tlog_proof.SUFFIX)):
+                raise Refused("a package has no such file")
+        except Refused as err:
+            found.wrong.append(f"{stem}: {err.what}")
+    return _report(bag, found), found
+
+
+def _tokens(bag: Bag) -> dict[bytes, bytes]:
+    """The time stamps by the SHA-256 of the checkpoint beside which they lie."""
+    names = [one for one in bag.files if one.startswith(LEDGER) and f"{one}.tsr" in bag.files]
+    return {hashlib.sha256(read(bag, one)).digest(): read(bag, f"{one}.tsr") for one in names}
+
+
+def _record(
+    bag: Bag, stem: str, found: Records, keyring: Keyring, trust: Trust | None, tokens: Mapping[bytes, bytes]
+) -> None:
+    entry = read(bag, f"{RECORDS}{stem}{ENVELOPE}")
+    envelope, record = parse_record(entry)
+    index = _number(stem, record.get("index"), record.get("type"))
+    found.told += 1
+    signature, signer = signed_record(index, envelope, keyring)
+    found.signatures[signature.word], found.signers[signer.word] = signature, signer
+    _same_bundle(bag, stem, entry)
+    if _proved(bag, stem, index, merkle.leaf_hash(entry), found, keyring, trust, tokens) and signature.word == "pass":
+        found.said[index] = record
+
+
+def _withheld(
+    bag: Bag, stem: str, found: Records, keyring: Keyring, trust: Trust | None, tokens: Mapping[bytes, bytes]
+) -> None:
+    said = strict_json.parse(read(bag, f"{RECORDS}{stem}{WITHHELD}"))
+    if not isinstance(said, dict) or not re.fullmatch(r"[0-9a-f]{64}", str(said.get("leaf_hash"))):
+        raise Refused("it has no leaf hash")
+    index = _number(stem, said.get("index"), said.get("type"))
+    found.withheld += 1
+    _proved(bag, stem, index, bytes.fromhex(said["leaf_hash"]), found, keyring, trust, tokens)
+
+
+def _number(stem: str, index: object, kind: object) -> int:
+    name = _NAME.fullmatch(stem)
+    if name is None or not isinstance(index, int) or int(name[1]) != index or name[2] != kind:
+        raise Refused(f"its file is called after another record than {index!r}, {kind!r}")
+    return index
+
+
+def _proved(
+    bag: Bag,
+    stem: str,
+    index: int,
+    leaf: bytes,
+    found: Records,
+    keyring: Keyring,
+    trust: Trust | None,
+    tokens: Mapping[bytes, bytes],
+) -> bool:
+    """Whether the entry is in a ledger whose checkpoint is signed. Raises Refused for a proof of something else."""
+    name = f"{RECORDS}{stem}{tlog_proof.SUFFIX}"
+    if name not in bag.files:
+        found.unproved.append(stem)
+        return False
+    proof = tlog_proof.parse(read(bag, name))
+    if proof.index != index:
+        raise Refused(f"its proof is of entry {proof.index}")
+    proof.check(leaf)
+    head = found.heads.get(proof.checkpoint)
+    if head is None:
+        token = tokens.get(hashlib.sha256(proof.checkpoint).digest())
+        head = found.heads[proof.checkpoint] = check_vouched(proof.checkpoint, token, keyring, trust)
+        found.signatures[head.signature.word], found.signers[head.signer.word] = head.signature, head.signer
+        found.findings += head.findings
+    return head.signature.word == "pass"
+
+
+def _same_bundle(bag: Bag, stem: str, entry: bytes) -> None:
+    """The Sigstore bundle is the very envelope. Raises Refused where it is another."""
+    name = f"{RECORDS}{stem}{BUNDLE}"
+    if name not in bag.files:
+        return
+    said = strict_json.parse(read(bag, name))
+    try:
+        stamps = said["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]
+        token = base64.b64decode(stamps[0]["signedTimestamp"], validate=True) if stamps else b""
+    except (KeyError, TypeError, IndexError, ValueError) as err:
+        raise Refused("its Sigstore bundle is of another shape") from err
+    if said != bundle(entry, token):
+        raise Refused("its Sigstore bundle is not of the same envelope")
+
+
+def _report(bag: Bag, found: Records) -> Report:
+    heads = [one.head for one in found.heads.values() if one.head is not None]
+    verdicts = {
+        "intact": _intact(found),
+        "signature": _gravest(found.signatures, "no record is here"),
+        "signer": _gravest(found.signers, "no record is here"),
+        "time": _gravest({one.time.word: one.time for one in found.heads.values()}, NO_TIME.why),
+        "complete": _complete(found),
+    }
+    facts = [f"{found.told} records, {found.withheld} withheld"]
+    facts += [f"proved by the checkpoint of {one.origin} over {one.size} records" for one in heads]
+    return Report("records", f"{bag.folder}/{RECORDS}", verdicts, tuple(found.findings), tuple(facts))
+
+
+def _intact(found: Records) -> Verdict:
+    if found.wrong:
+        more = f"; … and {len(found.wrong) - _SHOWN} more" if len(found.wrong) > _SHOWN else ""
+        return Verdict("fail", "; ".join(found.wrong[:_SHOWN]) + more)
+    return Verdict("pass", "every proof leads from its record to its checkpoint")
+
+
+def _complete(found: Records) -> Verdict:
+    if found.unproved:
+        return Verdict("unknown", f"{len(found.unproved)} records have no proof that they are in the ledger")
+    return Verdict("pass", f"all {found.told + found.withheld} records that are named are proved to be in the ledger")
+
+
+def _gravest(verdicts: Mapping[str, Verdict], nothing: str) -> Verdict:
+    return next((verdicts[word] for word in _GRAVEST if word in verdicts), Verdict("unknown", nothing))
+
+
+def of_type(records: Records, *kinds: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The good records of these types, in order."""
+    yield from ((index, one) for index, one in sorted(records.said.items()) if one["type"] in kinds)

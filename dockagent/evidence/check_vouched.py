@@ -1,0 +1,103 @@
+"""Who vouches for a checkpoint that stands by itself: the dock's signature on it, witnesses, time stamps."""
+
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from dockagent.core import cosignature, note
+from dockagent.core.moment import rfc3339
+from dockagent.errors import Missing, Refused
+from dockagent.evidence.keyring import NO_TIME, Keyring
+from dockagent.evidence.report import Verdict
+from dockagent.ledger import timestamps
+from dockagent.ledger.trust import DockIdentity, Trust
+from dockagent.ledger.witnessed import stamped_part
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What is known about a checkpoint. ``head`` is None where it cannot be read; ``signature`` then says why."""
+
+    head: note.Checkpoint | None
+    signature: Verdict
+    signer: Verdict
+    time: Verdict
+    findings: tuple[str, ...] = ()
+
+
+def in_force(docks: tuple[DockIdentity, ...], size: int) -> tuple[DockIdentity, ...]:
+    """Of these sets of keys, those that sign a checkpoint over ``size`` records, or record ``size - 1``: of each dock
+    the newest that had begun by then."""
+    begun: dict[str, DockIdentity] = {}
+    for one in sorted(docks, key=lambda one: one.key_set.since):
+        if one.key_set.since < max(size, 1):
+            begun[one.origin] = one
+    return tuple(begun.values())
+
+
+def check_vouched(signed: bytes, token: bytes | None, keyring: Keyring, trust: Trust | None) -> Vouched:
+    """The checkpoint ``signed`` with the time stamp ``token`` over it, if any."""
+    try:
+        opened = note.parse(signed)
+        head = note.parse_checkpoint(opened)
+    except Refused as err:
+        unread = Verdict("fail", f"the checkpoint cannot be read: {err.what}")
+        return Vouched(None, unread, Verdict("unknown", "nobody's signature could be read"), NO_TIME)
+    signature, signer = _signed(opened, head, keyring)
+    time, findings = _time(opened, head, signed, token, trust or Trust())
+    return Vouched(head, signature, signer, time, findings)
+
+
+def _signed(opened: note.Note, head: note.Checkpoint, keyring: Keyring) -> tuple[Verdict, Verdict]:
+    known = False
+    for pool, standing in keyring.pools():
+        for dock in in_force(pool, head.size):
+            known = known or dock.origin == head.origin
+            try:
+                note.check(opened, dock.log_key)
+            except Refused:
+                continue
+            if dock.origin == head.origin:
+                return Verdict("pass", f"the checkpoint is signed by dock {dock.id}"), standing
+    if known:
+        bad = Verdict("fail", "the checkpoint is not signed by the keys of its dock that were in force")
+        return bad, keyring.stranger("nobody's good signature is on it")
+    none = Verdict("unknown", f"no public key of {head.origin!r} is here")
+    return none, keyring.stranger("its public key is not here", key_is_here=False)
+
+
+def _time(
+    opened: note.Note, head: note.Checkpoint, signed: bytes, token: bytes | None, trust: Trust
+) -> tuple[Verdict, tuple[str, ...]]:
+    cosigned, bad = cosignature.good(opened, trust.witnesses)
+    if len(cosigned) < trust.quorum:
+        why = f"the trust file demands {trust.quorum} witnesses; {len(cosigned)} of them cosigned this checkpoint"
+        return Verdict("fail", why), bad
+    stamped = _stamped(signed, token, trust)
+    if stamped is not None and stamped.word == "fail":
+        return stamped, bad
+    if cosigned:
+        seconds = sorted(one.seconds for one in cosigned)[max(trust.quorum, 1) - 1]
+        when = _when(seconds * 1000)
+        words = f"{len(cosigned)} of {len(trust.witnesses)} witnesses saw the first {head.size} records on {when}"
+        return Verdict("pass", f"{words}; {stamped.why}" if stamped else words), bad
+    return stamped or NO_TIME, bad
+
+
+def _stamped(signed: bytes, token: bytes | None, trust: Trust) -> Verdict | None:
+    if token is None:
+        return None
+    if not trust.tsa_roots_pem:
+        return Verdict("unknown", "a time stamp is here, but the trust file names no tsa_roots_pem for it")
+    roots = [x509.load_pem_x509_certificate(pem.encode()) for pem in trust.tsa_roots_pem]
+    try:
+        stamp = timestamps.check(token, stamped_part(signed), roots)
+    except Refused as err:
+        return Verdict("fail", f"the time stamp of the checkpoint: {err.what}")
+    except Missing as err:
+        return Verdict("unknown", f"the time stamp cannot be checked: {err}")
+    return Verdict("pass", f"a time stamp by {stamp.signer} says that it existed on {_when(stamp.time_ms)}")
+
+
+def _when(ms: int) -> str:
+    return rfc3339(ms)[:19] + "Z"

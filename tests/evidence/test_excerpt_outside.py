@@ -1,0 +1,79 @@
+"""The court's expert: docs/check-excerpt.go, the Go project's own log code, and the lines of a stock ffmpeg. Nothing of
+the agent is used to check, and every forgery that concerns samples, keys or log is refused there too."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evidence import excerpts
+from tests.evidence.excerpts import Dock
+from tests.evidence.test_excerpt import KINDS
+from tests.evidence.test_excerpt_deceits import DECEITS, filmed
+from tests.media import framehash, made
+from tests.outside import go_built
+
+PROGRAM = Path(__file__).parents[2] / "docs" / "check-excerpt.go"
+# What an expert's other look has to find: what ffmpeg prints does not tell, or no more than the proof's own words are
+# wrong.
+NOT_IN_LINES = {
+    "it is turned": "framehash prints no matrix: see ffprobe",
+    "something is hidden behind it": "players never see it",
+    "something is hidden in it": "players never see it",
+    "it is said to show another time": "a word in the proof",
+    "it is only named otherwise": "a word in the proof",
+}
+
+
+@pytest.fixture(scope="module")
+def expert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[bool, str]]:
+    program = go_built(PROGRAM, tmp_path_factory.mktemp("expert"))
+
+    def check(out: Path, *keys: str | Path) -> tuple[bool, str]:
+        video = next(out.glob("excerpt.m*"))
+        (out / "lines").write_text(framehash.printed(video))
+        argv = [program, out / "excerpt.json", out / "lines", *keys]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == done.stdout.endswith("accepted\n")
+        assert done.returncode == 0 or done.stderr.startswith("refused:"), done.stderr
+        return done.returncode == 0, done.stdout + done.stderr
+
+    return check
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("scene")
+    dock, clip = Dock.create(folder / "home"), filmed(folder / "clip.mp4", "testsrc2", 440)
+    dock.excerpt(clip, (4000, 8000), folder / "honest", reveal=("camera",))
+    return {"dock": dock, "honest": folder / "honest"}
+
+
+@pytest.mark.parametrize(
+    ("name", "tracks"), [*((name, "") for name in KINDS), ("b-frames.mp4", "video"), ("b-frames.mp4", "audio")]
+)
+def test_an_honest_excerpt_is_accepted(
+    tmp_path: Path, expert: Callable[..., tuple[bool, str]], name: str, tracks: str
+) -> None:
+    dock = Dock.create(tmp_path / "home")
+    clip = made.make(tmp_path / name, *KINDS[name])
+    dock.excerpt(clip, (2500, 3500), tmp_path / "out", tracks=tracks, reveal=("camera",))
+    (tmp_path / "key.pem").write_text(dock.keys.public_pem)
+    accepted, words = expert(tmp_path / "out", tmp_path / "key.pem", dock.keys.vkey)
+    assert accepted, words
+    assert 'shown: camera "BWC-0001"' in words
+    other = Dock.create(tmp_path / "other")
+    (tmp_path / "other.pem").write_text(other.keys.public_pem)
+    assert "not signed by this key" in expert(tmp_path / "out", tmp_path / "other.pem", dock.keys.vkey)[1]
+    assert not expert(tmp_path / "out", tmp_path / "key.pem", other.keys.vkey)[0]
+
+
+@pytest.mark.parametrize("deceit", DECEITS)
+def test_a_deceit_is_refused(
+    scene: dict[str, Any], tmp_path: Path, expert: Callable[..., tuple[bool, str]], deceit: str
+) -> None:
+    folder = excerpts.copy(scene["honest"], tmp_path / "forged")
+    DECEITS[deceit][0](folder)
+    assert expert(folder)[0] == (deceit in NOT_IN_LINES)

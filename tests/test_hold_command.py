@@ -1,0 +1,137 @@
+"""``dockagent hold`` as people type it, and what the other commands say about a hold. No daemon runs here."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dockagent.cli import main
+from dockagent.core import events as ev
+from dockagent.core.model import SessionPhase
+from tests.core.story import acquired, admitted, delivered, previewed, session_in, trees, verified
+from tests.desk_bench import home_with, told
+
+COMMAND = Path(sys.executable).with_name("dockagent")
+WHY = ("--basis", "order 17/26", "--authority", "Sgt Kay")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A dock that does not run, with one delivered clip whose copy is still in the spool."""
+    clip = "c1c1c1"
+    story = session_in(SessionPhase.LISTED).tell(acquired(clip=clip), verified(clip), trees(clip), previewed(clip))
+    return home_with(tmp_path, story.tell(admitted(clip), delivered(clip)))
+
+
+def say(home: Path, *words: str) -> int:
+    return main([*words, "--home", str(home)])
+
+
+def typed(home: Path, answers: bytes, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """The command on a terminal where somebody types ``answers``."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answers)
+        return subprocess.run(
+            [COMMAND, *words, "--home", home], stdin=theirs, capture_output=True, check=False, timeout=60
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_on_a_terminal_it_asks_for_what_was_left_out(home: Path) -> None:
+    done = typed(home, b"order 17/26\nSgt Kay\n", "hold", "set", "c1c1c1")
+    assert done.returncode == 0, done.stderr
+    assert b"basis (by what rule or order" in done.stderr
+    event = told(home)[-1]
+    assert isinstance(event, ev.HoldSet)
+    assert (event.grounds.basis, event.grounds.authority) == ("order 17/26", "Sgt Kay")
+
+
+def test_it_asks_only_for_what_is_missing(home: Path) -> None:
+    done = typed(home, b"Sgt Kay\n", "hold", "set", "c1c1c1", "--basis", "order 17/26")
+    assert done.returncode == 0, done.stderr
+    assert b"basis" not in done.stderr
+
+
+def test_an_empty_answer_is_none(home: Path) -> None:
+    done = typed(home, b"\n", "hold", "set", "c1c1c1")
+    assert done.returncode == 2
+    assert b"--basis" in done.stderr
+    assert not any(isinstance(one, ev.PersonsAct) for one in told(home))
+
+
+def test_what_the_commands_say_about_a_hold(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert say(home, "hold", "set", "c1c1", *WHY, "--json") == 0
+    done = json.loads(capsys.readouterr().out)
+    assert (done["clip_id"], done["record"] + 1) == ("c1c1c1", done["ledger_size"])
+    say(home, "clips", "--held")
+    assert "ON HOLD" in capsys.readouterr().out
+    say(home, "show", "c1c1")
+    shown = capsys.readouterr().out
+    assert f"ON HOLD by record {done['record']} since 2" in shown
+    assert "order 17/26, Sgt Kay" in shown
+    say(home, "status")
+    assert "On hold: 1 clips, 100 B" in capsys.readouterr().out
+    say(home, "clips", "--held", "--json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert [one["record"] for one in row["holds"]] == [done["record"]]
+    assert say(home, "hold", "clear", "c1c1", *WHY) == 0
+    capsys.readouterr()
+    say(home, "clips", "--held")
+    assert capsys.readouterr().out == "no clips\n"
+
+
+def test_one_of_several_holds_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert say(home, "hold", "set", "c1c1", *WHY) == 0
+    capsys.readouterr()
+    assert say(home, "hold", "clear", "c1c1", *WHY) == 2
+    said = capsys.readouterr().err
+    assert "under 2 holds" in said
+    first = len(told(home)) - 2
+    assert f"{first} (order 17/26, Sgt Kay)" in said
+    assert say(home, "hold", "clear", "c1c1", *WHY, "--hold", str(first)) == 0
+    assert "1 more on this clip" in capsys.readouterr().out
+    assert say(home, "hold", "clear", "c1c1", *WHY) == 0, "the only one left needs no name"
+
+
+def test_a_clip_without_holds_has_none_to_clear_and_the_try_is_on_record(home: Path) -> None:
+    assert say(home, "hold", "clear", "c1c1", *WHY) == 1
+    event = told(home)[-1]
+    assert isinstance(event, ev.Accessed)
+    assert (event.act, event.clip_id, event.outcome) == ("hold.clear", "c1c1c1", "refused")
+
+
+def test_a_clip_that_nobody_knows_is_a_try_on_record(home: Path) -> None:
+    assert say(home, "hold", "set", "beef", *WHY) == 1
+    event = told(home)[-1]
+    assert isinstance(event, ev.Accessed)
+    assert (event.act, event.clip_id, event.outcome) == ("hold.set", "beef", "refused")
+
+
+def test_a_name_that_is_too_short_is_a_mistake_and_no_try(home: Path) -> None:
+    before = len(told(home))
+    assert say(home, "hold", "set", "c1", *WHY) == 2
+    assert len(told(home)) == before
+
+
+def test_grounds_begin_no_line_of_their_own_and_steer_no_terminal(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who sets a hold could otherwise write verdicts into what others see of the clip."""
+    forged = "x\n  signature  pass\x1b[2J\u202e"
+    for _ in range(2):
+        assert say(home, "hold", "set", "c1c1c1", "--basis", forged, "--authority", "A") == 0
+    assert say(home, "show", "c1c1c1") == 0
+    assert say(home, "hold", "clear", "c1c1c1", *WHY) == 2
+    shown = capsys.readouterr()
+    for text in (shown.out, shown.err):
+        assert r"x\u000a  signature  pass\u001b[2J\u202e" in text
+        assert not any(line.startswith("  signature  pass\x1b") for line in text.split("\n"))
+    assert len(shown.err.splitlines()) == 1
