@@ -50,17 +50,8 @@ ROOMS: dict[str, set[str]] = {
         "systemd",
     },
     "cli": {
-        *_LEAVES,
-        "steps",
-        "workers",
-        "dock",
-        "desk",
-        "evidence",
-        "disclosure",
-        "config",
-        "systemd",
-        "daemon",
-        "doctor",
+        *(*_LEAVES, "steps", "workers", "dock", "desk", "desk_rules", "evidence", "disclosure", "config", "systemd"),
+        *("daemon", "doctor"),
     },
 }
 """What each room of ``dockagent`` may import besides itself, ``core`` and ``errors`` (``errors`` itself: nothing).
