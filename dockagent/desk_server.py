@@ -167,7 +167,12 @@ class DeskServer:
                 line.close()
                 return
             self._here[uid] += 1
-        threading.Thread(target=self._attend, args=(line, uid), name=f"desk:{uid}", daemon=True).start()
+        try:
+            threading.Thread(target=self._attend, args=(line, uid), name=f"desk:{uid}", daemon=True).start()
+        except RuntimeError as err:  # no more threads: this visitor is sent away, and the next may be let in
+            log.warning("the desk cannot attend to anybody: %s", err)
+            line.close()
+            self._gone(uid)
 
     def _attend(self, line: socket.socket, uid: int) -> None:
         try:
@@ -176,8 +181,11 @@ class DeskServer:
         except OSError as err:
             log.info("a visitor to the desk (uid %d) got no answer: %s", uid, err)
         finally:
-            with self._lock:
-                self._here[uid] -= 1
+            self._gone(uid)
+
+    def _gone(self, uid: int) -> None:
+        with self._lock:
+            self._here[uid] -= 1
 
 
 @contextmanager

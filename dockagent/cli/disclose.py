@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from dockagent import config
-from dockagent.cli import excerpt, grounds, history
-from dockagent.cli.undisturbed import CLIPPED, interruptible, note_failure
+from dockagent.cli import excerpt, grounds
+from dockagent.cli.undisturbed import CLIPPED, interruptible, named, note_failure
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
 from dockagent.core.model import UNDELIVERED, Clip
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out).absolute()
     _refuse_taken(out)
     with desk(config.of(args), config.home(args)) as open_desk:
-        clips = tuple(_named(open_desk, args, one) for one in dict.fromkeys(args.clips))
+        clips = tuple(named(open_desk, args, one) for one in dict.fromkeys(args.clips))
         _refuse_unfit(clips, quarantined=args.quarantined)
         _need_room(out, clips)
         why = grounds.asked(args, *NEEDED)
@@ -180,16 +180,6 @@ def _prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:
         beside.create(f"{out.name}{SUFFIXES[1]}.tsr", head.token)
     vouched = ", ".join([*head.cosigners, *(["a time-stamping authority"] if head.token else [])])
     return vouched or ("nobody outside" + (f" ({said[0]})" if said else ""))
-
-
-def _named(open_desk: Desk, args: argparse.Namespace, name: str) -> Clip:
-    """The clip that a person named. One that nobody knows is tried all the same: a failed try goes on record."""
-    try:
-        return history.one_clip(open_desk.state, argparse.Namespace(**{**vars(args), "clip": name}))
-    except Missing:
-        why = grounds.asked(args)
-        open_desk.record(ev.Accessed("disclose", name[:64], "failed", "nobody knows this clip", grounds=why))
-        raise
 
 
 def _refuse_taken(out: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dockagent import config
-from dockagent.cli import grounds, history
-from dockagent.cli.undisturbed import CLIPPED, interruptible, note_failure
+from dockagent.cli import grounds
+from dockagent.cli.undisturbed import CLIPPED, interruptible, named, note_failure
 from dockagent.core import dsse
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
@@ -141,7 +141,7 @@ def time_of(text: str) -> int:
 
 
 def _clip(open_desk: Desk, args: argparse.Namespace) -> Clip:
-    clip = history.one_clip(open_desk.state, argparse.Namespace(**{**vars(args), "clip": args.clips[0]}))
+    clip = named(open_desk, args, args.clips[0])
     if clip.quarantine and not args.quarantined:
         raise Refused(f"clip {clip.id} is in quarantine: {clip.quarantine}", "to hand it out so: --quarantined")
     return clip

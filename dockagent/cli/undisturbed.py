@@ -1,10 +1,13 @@
 """How footage is handed out while somebody may press Ctrl-C: whole and on record, or not at all and on record."""
 
+import argparse
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dockagent.cli import grounds, history
 from dockagent.core import events as ev
+from dockagent.core.model import Clip
 from dockagent.desk import Desk
 from dockagent.errors import DockError, Interrupted, Missing
 
@@ -34,3 +37,13 @@ def note_failure(at: Desk, failed: ev.DisclosureFailed) -> None:
         at.record(failed)
     except DockError as more:
         raise Missing(f"{failed.reason}; that could not be recorded: {more.what}", more.hint) from more
+
+
+def named(open_desk: Desk, args: argparse.Namespace, name: str) -> Clip:
+    """The clip that a person named. One that nobody knows is tried all the same: a failed try goes on record."""
+    try:
+        return history.one_clip(open_desk.state, argparse.Namespace(**{**vars(args), "clip": name}))
+    except Missing:
+        why = grounds.asked(args)
+        open_desk.record(ev.Accessed("disclose", name[:64], "failed", "nobody knows this clip", grounds=why))
+        raise

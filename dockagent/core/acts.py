@@ -44,3 +44,13 @@ class Recorded:
     index: int
     size: int
     at_ms: int
+
+
+@dataclass(slots=True)
+class Ask:
+    """A disclosure that a person asked for. ``done``: that it is whole is on record."""
+
+    clips: tuple[str, ...]
+    kind: str
+    uid: int
+    done: bool = False

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
+from dockagent.core.acts import Ask
 from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
@@ -385,6 +386,7 @@ class State:
     spool: Trouble = field(default_factory=Trouble)
     keys_noted: str = ""  # digest of the last statement and certificates about this dock's keys
     history: History = field(default_factory=History)
+    asks: dict[int, Ask] = field(default_factory=dict)  # by the number of the record that asked
     assignments: dict[str, list[Assignment]] = field(default_factory=dict)
     wearers: dict[str, Wearer] = field(default_factory=dict)
     reviews: dict[int, Review] = field(default_factory=dict)

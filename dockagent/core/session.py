@@ -337,5 +337,7 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.SampleDrawn: review.drawn,
     ev.HoldSet: hold_table.hold_set,
     ev.HoldCleared: hold_table.hold_cleared,
-    **dict.fromkeys(disclosure_table.OF_DISCLOSURES, disclosure_table.noted),
+    ev.DisclosureAsked: disclosure_table.asked,
+    ev.Disclosed: disclosure_table.disclosed,
+    ev.DisclosureFailed: disclosure_table.failed,
 }

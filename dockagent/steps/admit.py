@@ -33,9 +33,11 @@ def admit(world: World, clip: Clip) -> tuple[ev.Event, ...]:
     world.disk.write(f"{folder}/record.json", record)
     digest = hashlib.sha256(record).hexdigest()
     prefix = plan.store_prefix(clip)
+    # Its fields first: a batch that a power cut tore in between then does no harm, the clip is admitted again.
+    shown = ev.ClipFields(root, len(fields))
     if clip.quarantine:
-        return ev.Quarantined(clip.id, prefix, digest, clip.quarantine), ev.ClipFields(root, len(fields))
-    return ev.Admitted(clip.id, prefix, digest), ev.ClipFields(root, len(fields))
+        return shown, ev.Quarantined(clip.id, prefix, digest, clip.quarantine)
+    return shown, ev.Admitted(clip.id, prefix, digest)
 
 
 def _move(world: World, clip: Clip, folder: str) -> None:

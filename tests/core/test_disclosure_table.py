@@ -1,5 +1,6 @@
 """What may be asked for when footage leaves the house, and what may be said to have come of it."""
 
+import msgspec
 import pytest
 
 from dockagent.core import events as ev
@@ -61,3 +62,27 @@ def test_what_cannot_be_is_refused() -> None:
         with pytest.raises(Refused):
             made.tell(bad)
     assert made.state.history.records == records
+
+
+def test_an_end_is_of_what_its_own_person_asked_for_and_once() -> None:
+    """Whoever may use the desk can send it an end: none of them may pass for that of another's disclosure."""
+    made, clip = told()
+    made.tell(ev.DisclosureAsked((clip,), actor=KAY, grounds=WHY))
+    asked = made.state.history.records - 1
+    done = ev.Disclosed((clip,), "package", asked, "ab" * 32, actor=KAY, grounds=WHY)
+    for other, words in (
+        (msgspec.structs.replace(done, asked=asked - 1), "did not ask"),
+        (msgspec.structs.replace(done, clips=("f" * 32,)), "did not ask"),
+        (msgspec.structs.replace(done, kind="excerpt"), "did not ask"),
+        (msgspec.structs.replace(done, actor=msgspec.structs.replace(KAY, uid=KAY.uid + 1)), "somebody else"),
+    ):
+        with pytest.raises(Refused, match=words):
+            made.tell(other)
+    made.tell(done)
+    with pytest.raises(Refused, match="handed out already"):
+        made.tell(done)
+    ended = ev.DisclosureFailed((clip,), asked, "it never got its name", actor=KAY, grounds=WHY)
+    made.tell(ended)
+    for late in (done, ended):
+        with pytest.raises(Refused, match="did not ask"):
+            made.tell(late)

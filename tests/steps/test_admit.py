@@ -62,7 +62,7 @@ def spool(disk: Disk) -> None:
 
 
 def made(disk: Disk, one: Clip) -> ev.Admitted | ev.Quarantined:
-    event, fields = admit(world_over(disk, OneBay(Card(b""))), one)
+    fields, event = admit(world_over(disk, OneBay(Card(b""))), one)
     assert isinstance(event, ev.Admitted | ev.Quarantined)
     assert isinstance(fields, ev.ClipFields)
     return event
