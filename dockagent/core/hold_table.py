@@ -8,6 +8,7 @@ from dockagent.core.model import Clip, Hold, State
 from dockagent.errors import Refused
 
 _OUTCOMES = (DONE, REFUSED, FAILED)
+_ACTS = ("read", "show", "export", "verify", "login")
 
 
 def check(state: State, event: ev.Event) -> None:
@@ -18,6 +19,11 @@ def check(state: State, event: ev.Event) -> None:
         _readable(event)
     if isinstance(event, ev.Accessed) and event.outcome not in _OUTCOMES:
         raise Refused(f"no act ends as {event.outcome!r}: it is {', '.join(_OUTCOMES)}")
+    if isinstance(event, ev.Accessed) and event.outcome == DONE:
+        if event.act not in _ACTS:
+            raise Refused(f"{event.act[:40]!r} is no access to footage", f"it is one of {', '.join(_ACTS)}")
+        if event.clip_id:
+            _known(state, event.clip_id)
     if isinstance(event, ev.HoldSet | ev.HoldCleared):
         _grounded(event)
         clip = _known(state, event.clip_id)

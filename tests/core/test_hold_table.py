@@ -110,6 +110,8 @@ def test_what_people_fill_in_is_bounded(event: ev.Event) -> None:
 
 def test_an_act_ends_in_one_of_three_ways() -> None:
     assert "perhaps" in refused(clip_in(C.DELIVERED), ev.Accessed("read", "c1", "perhaps"))
+    assert "no access" in refused(clip_in(C.DELIVERED), ev.Accessed("made-up", "c1"))
+    assert "nobody knows a clip c9" in refused(clip_in(C.DELIVERED), ev.Accessed("read", "c9"))
 
 
 def test_a_read_changes_nothing_but_the_number_of_records() -> None:
