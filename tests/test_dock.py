@@ -35,7 +35,7 @@ def test_one_camera_goes_through_from_end_to_end(bench: Bench) -> None:
     bench.run()
     assert bench.kinds()[:-2] == [
         "dock.start", "keys.certify", "camera.attach", "camera.identify", "camera.inventory", "acquire", "verify",
-        "measure", "derive", "admit", "receipt",
+        "measure", "derive", "clip.fields", "admit", "receipt",
     ]  # fmt: skip
     assert set(bench.kinds()[-2:]) == {"dispose", "camera.release"}
     (session,) = bench.dock.state.sessions.values()

@@ -76,9 +76,9 @@ def test_each_tag_comes_once_while_it_lies_there(plug: Plug) -> None:
 def test_noise_wrong_checks_and_slow_bytes(plug: Plug) -> None:
     hardware, reader = plug(TAG)
     hardware.faults.noise = b"\x02\x01\x00\x05\x02\x00"
-    assert reader.read() == "0612ab34cd"
+    assert next(reader.tags(30.0)) == "0612ab34cd"  # a busy machine may need a second look, as people's tags get
     hardware.faults.byte_delay = 0.01
-    assert reader.read() == "0612ab34cd"
+    assert next(reader.tags(30.0)) == "0612ab34cd"
     hardware.faults.byte_delay, hardware.faults.wrong_check = 0.0, True
     assert reader.read() == ""
     with pytest.raises(Retryable, match="does not answer"):
