@@ -50,7 +50,23 @@ def _failed(what: What) -> str:
     return f"{what['step']}: {what['reason']}" + ("" if what["retry"] else " (for good)")
 
 
+def _measured(what: What) -> str:
+    trees = sum(1 for one in what["measure"]["tracks"] if one["root"])
+    return f"{trees} sample trees made" if trees else what["measure"]["why"]
+
+
+def _witnessed(what: What) -> str:
+    return f"{len(what['cosigners'])} of {what['asked']} witnesses cosigned the first {what['size']} records"
+
+
 _TELLERS: dict[str, Callable[[What], str]] = {
+    "keys.certify": lambda _: "whose keys sign is on record",
+    "checkpoint": _witnessed,
+    "measure": _measured,
+    "seal": lambda what: f"sealed to {len(what['seal']['recipients'])} keys",
+    "clip.fields": lambda _: "what may be shown of its record is signed field by field",
+    "hold.set": lambda _: "it is on hold",
+    "hold.clear": lambda _: "a hold on it is over",
     "dock.start": lambda what: f"the dock is ready ({what['after']})",
     "dock.stop": lambda what: f"the dock ended ({what['reason']})",
     "camera.attach": lambda what: f"something came: {what['kind']} {what['address']}",
