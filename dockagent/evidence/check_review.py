@@ -178,7 +178,8 @@ def _loose_ends(case: _Case) -> list[str]:
     """What nobody can forbid, and everybody should see: questions that were asked until the answer was a nice one."""
     reviews = case.state.reviews
     found = [
-        f"request {index} ({_words(one)}) could be drawn since a checkpoint over {one.size} records, and was not"
+        f"request {index} ({_words(one)}) could be drawn since a checkpoint over {one.size} records, and was not up to "
+        f"record {case.state.history.records - 1}, the last one here"
         for index, one in reviews.items()
         if one.drawn is None and one.size
     ]
