@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 
 from dockagent import config
@@ -38,7 +39,9 @@ def ask(args: argparse.Namespace, wanted: ReviewFilter) -> int:
     }
     says = f"request {done.index} is on record: {args.sample} of {len(ids)} clips, list {question.candidates_sha256}\n"
     says += "witnesses have to cosign a checkpoint behind it; a running dock asks them by itself. Then draw:\n"
-    says += f"  dockagent clips --sample {args.sample} --request {done.index} --seed-from {NEWEST}"
+    where = [word for name in ("config", "home") if (given := getattr(args, name)) for word in (f"--{name}", given)]
+    draw = ["dockagent", "clips", *where, "--sample", args.sample, "--request", done.index, "--seed-from", NEWEST]
+    says += f"  {shlex.join(map(str, draw))}"
     print(json.dumps(row, indent=2) if args.json else says)
     return 0
 
