@@ -67,7 +67,7 @@ def test_the_record_of_a_clip_that_is_not_sealed_does_not_speak_of_it() -> None:
 
 def test_a_clip_in_doubt_goes_to_quarantine_sealed() -> None:
     disk = disk_with()
-    event, *_ = admit(world_over(disk, OneBay(Card(b""))), sealed_clip("intact: other bytes"))
+    *_, event = admit(world_over(disk, OneBay(Card(b""))), sealed_clip("intact: other bytes"))
     assert isinstance(event, ev.Quarantined)
     found = tree(disk)
     assert found.pop(f"quarantine/{ID}/record.json")
