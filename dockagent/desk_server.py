@@ -74,15 +74,14 @@ class _Office:
     lock: threading.Lock
     officers: Officers
 
-    def visit(self, line: socket.socket, who: Actor) -> None:
-        """Hear one message and answer it. Raises OSError where the visitor is too slow or gone, or the dock is."""
+    def hear(self, line: socket.socket, who: Actor) -> bytes:
+        """Hear one message; its answer, empty for a visitor who only looked in. Raises OSError where the visitor is too
+        slow or gone, or the dock is."""
         line.settimeout(RECEIVE_S)
         message = line.recv(LARGEST + 1)  # of a longer one the kernel cuts the rest
         if not message and may(self.people, who):
-            return  # looked in and left
-        answer = self._answer(message, who)
-        line.settimeout(RECEIVE_S)
-        line.send(strict_json.canonical(answer))
+            return b""
+        return strict_json.canonical(self._answer(message, who))
 
     def _answer(self, message: bytes, who: Actor) -> dict[str, Any]:
         event: PersonsAct | None = None
@@ -177,11 +176,15 @@ class DeskServer:
     def _attend(self, line: socket.socket, uid: int) -> None:
         try:
             with line:
-                self._office.visit(line, Actor(user_name(uid), "peer credentials", uid))
+                try:
+                    answer = self._office.hear(line, Actor(user_name(uid), "peer credentials", uid))
+                finally:
+                    self._gone(uid)  # before the answer: whoever has it may come again at once
+                if answer:
+                    line.settimeout(RECEIVE_S)
+                    line.send(answer)
         except OSError as err:
             log.info("a visitor to the desk (uid %d) got no answer: %s", uid, err)
-        finally:
-            self._gone(uid)
 
     def _gone(self, uid: int) -> None:
         with self._lock:
