@@ -9,9 +9,10 @@ from pathlib import Path
 from dockagent.clock import SystemClock
 from dockagent.steps.detect import Sighting, Watch
 from dockagent.steps.detect_bays import BaysFolderWatch
-from dockagent.steps.detect_udev import UdevWatch
+from dockagent.steps.detect_udev import RESCAN_S, UdevWatch
 
 SETTLE_S = 0.3
+PATIENCE_S = 2 * RESCAN_S  # an event that is lost costs a watch of devices one look that it makes anyway
 TOOLS = ("mkfs.ext4", "losetup", "partx", "mount")
 
 
@@ -21,6 +22,7 @@ class Seen:
     def __init__(self) -> None:
         self.sightings: list[Sighting] = []
         self.errors: list[str] = []
+        self._before: set[str] = set()  # of until(): what was there when it last forgot
         self._more = threading.Condition()
 
     def __call__(self, sighting: Sighting) -> None:
@@ -31,13 +33,31 @@ class Seen:
     def told(self) -> list[tuple[str, str, str]]:
         return [(one.action, one.bay, one.kind) for one in self.sightings]
 
-    def wait(self, *expected: tuple[str, str, str], seconds: float = 8) -> list[Sighting]:
+    def wait(self, *expected: tuple[str, str, str], seconds: float = PATIENCE_S) -> list[Sighting]:
         """Wait until exactly these were delivered since the last wait; then give and forget them."""
         with self._more:
             self._more.wait_for(lambda: len(self.sightings) >= len(expected), seconds)
-            assert self.told() == list(expected), self.errors
+            assert self.told() == list(expected), (self.told(), self.errors)
             got, self.sightings = self.sightings, []
             return got
+
+    def until(self, *addresses: str, seconds: float = PATIENCE_S) -> None:
+        """Wait until just these are there, whatever was there in between; then forget how it came about. For changes
+        that take the kernel several steps: a watch that looks between two of them tells of that too, and is right."""
+        with self._more:
+            self._more.wait_for(lambda: self._there() == set(addresses), seconds)
+            assert self._there() == set(addresses), (self.sightings, self.errors)
+            self._before, self.sightings = set(addresses), []
+
+    def _there(self) -> set[str]:
+        there = set(self._before)
+        for one in self.sightings:
+            assert (one.address in there) == (one.action != "appeared"), self.sightings
+            if one.action == "appeared":
+                there.add(one.address)
+            elif one.action == "gone":
+                there.remove(one.address)
+        return there
 
     def quiet(self, seconds: float) -> None:
         time.sleep(seconds)
