@@ -100,7 +100,7 @@ def check_clip(
     stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE} - others - seals)
     samples, stream = _check_samples(said, objects), _check_in_stream(said, objects)
     verdicts = {
-        "intact": stream.weigh(samples.weigh(_intact(said, objects))),
+        "intact": stream.weigh(samples.weigh(_intact(said, objects, instead))),
         "signature": signature,
         "signer": signer,
         "time": NO_TIME,
@@ -178,7 +178,8 @@ def _unreadable(
     )
 
 
-def _intact(said: ClipRecord, objects: Mapping[str, Open]) -> Verdict:
+def _intact(said: ClipRecord, objects: Mapping[str, Open], instead: set[str]) -> Verdict:
+    """``instead``: the sealed objects that are not here because what was in them is."""
     wrong, unread = [], []
     for name, sha256 in said.subjects.items():
         if name not in objects:
@@ -191,7 +192,7 @@ def _intact(said: ClipRecord, objects: Mapping[str, Open]) -> Verdict:
         return Verdict("fail", "; ".join(wrong))
     if unread:
         return Verdict("unknown", f"cannot be read: {'; '.join(unread)}")
-    if (plan.SEALED_MASTER if said.sealing else MASTER) not in objects:
+    if (plan.SEALED_MASTER if said.sealing else MASTER) not in {*objects, *instead}:
         return Verdict("fail", "the master is not here")
     count = len(said.subjects) - len(said.inside - set(objects))
     return Verdict("pass", f"{count} objects are byte for byte those of the record")
