@@ -26,9 +26,11 @@ SYSCONFDIR ?= /etc
 SYSTEM_PACKAGES ?=
 OUTSIDE = $(VENV)/outside
 OUTSIDE_FROM := tests/evidence/outside
+SWIFT = $(VENV)/swift
+PRETENDERS = $(VENV)/pretenders
 PACKAGES_DEMO := ffmpeg python3-venv
 PACKAGES_TEST := $(PACKAGES_DEMO) openssl udev util-linux mount e2fsprogs procps systemd \
-    golang-go golang-golang-x-mod-dev swtpm tpm2-tools age jq libpango-1.0-0 libpangoft2-1.0-0 \
+    golang-go golang-golang-x-mod-dev swtpm tpm2-tools age jq iproute2 libpango-1.0-0 libpangoft2-1.0-0 \
     $(if $(shell command -v npm),,nodejs npm) $(shell sed 's/\#.*//' hil/central/packages.txt 2>/dev/null)
 # What the emulated USB rigs need: a kernel of their own is built from the source, once (hil/rigs/uml).
 PACKAGES_RIG := $(PACKAGES_TEST) $(shell sed 's/\#.*//' hil/rigs/uml/packages.txt 2>/dev/null)
@@ -38,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHON SERVE
 
-.PHONY: help demo test test-rig test-long rig-kernel rig-guest packages-rig packages-long lint types lock bench clean install uninstall help-table \
+.PHONY: help demo test test-rig test-long test-ceph test-faults rig-kernel rig-guest packages-rig packages-long lint types lock bench clean install uninstall help-table \
     packages-demo packages-test packages-install
 
 help:  ## list the targets
@@ -47,7 +49,7 @@ help:  ## list the targets
 demo: packages-demo $(VENV)/runtime.stamp  ## show the agent at work with emulated cameras (SERVE=1 keeps the board up)
 	@exec $(BIN)/python -m hil.demo
 
-test: packages-test lint types $(OUTSIDE)/stamp  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
+test: packages-test lint types $(OUTSIDE)/stamp $(SWIFT)/stamp $(PRETENDERS)/stamp  ## the whole test suite: style, types, tests (PYTEST_ARGS="-k ledger" for some)
 	@exec $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its own (no root, no KVM)
@@ -56,8 +58,15 @@ test-rig: rig-kernel  ## the agent on emulated USB hardware, in a kernel of its 
 rig-kernel: packages-rig $(VENV)/dev.stamp  ## build that kernel, if it is not in the cache
 	@exec $(BIN)/python -m hil.rigs.uml.kernel
 
-test-long: rig-guest  ## the long tier: a Debian 12 guest in QEMU, the installed package under its systemd
+test-long: rig-guest test-ceph  ## the long tier: a Debian 12 guest in QEMU, the installed package under its systemd
 	@exec env DOCKAGENT_RIG=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/rigs/qemu $(PYTEST_ARGS)
+
+test-ceph: packages-long $(VENV)/dev.stamp  ## the S3 store against the newest Ceph, from Debian unstable (root)
+	@$(BIN)/python -m hil.central.lane_b
+	exec env DOCKAGENT_CEPH=b $(BIN)/python -m pytest tests/stores tests/contracts/test_store.py -k s3 $(PYTEST_ARGS)
+
+test-faults: packages-test $(VENV)/dev.stamp  ## 200 lives of a dock before a real S3 server, each with faults of its own
+	@exec env DOCKAGENT_FAULT_SEEDS=0-199 $(BIN)/python -m pytest -n $(JOBS) tests/daemon/test_seeded_faults.py $(PYTEST_ARGS)
 
 rig-guest: packages-long $(VENV)/dev.stamp  ## make that guest, if it is not in the cache
 	@exec $(BIN)/python -m hil.rigs.qemu.image
@@ -89,6 +98,17 @@ $(OUTSIDE)/stamp: $(wildcard $(OUTSIDE_FROM)/*.lock $(OUTSIDE_FROM)/package*.jso
 	$(OUTSIDE)/bin/python -m pip install --quiet --require-hashes -r $(OUTSIDE_FROM)/case.lock
 	cp $(OUTSIDE_FROM)/package.json $(OUTSIDE_FROM)/package-lock.json $(OUTSIDE)
 	npm ci --prefix $(OUTSIDE) --no-audit --no-fund --silent
+	touch $@
+
+$(SWIFT)/stamp: hil/central/swift.lock $(VENV)/dev.stamp | packages-test
+	@echo "a server to deliver to: OpenStack Swift"
+	$(BIN)/python -m hil.central.swift build
+	touch $@
+
+$(PRETENDERS)/stamp: hil/central/pretenders.lock $(VENV)/dev.stamp
+	@echo "servers that only pretend to keep what they are given: moto, rclone"
+	$(BIN)/python -m venv --clear $(PRETENDERS)
+	$(PRETENDERS)/bin/python -m pip install --quiet --require-hashes -r hil/central/pretenders.lock
 	touch $@
 
 # --- Python environment -------------------------------------------------------------------------------------------
@@ -129,7 +149,7 @@ for stamp in $(2); do echo "$$mark" > "$$stamp"; done
 endef
 
 USABLE := $(shell $(WORKS) && grep -qs " $(CURDIR)$$" $(VENV)/*.stamp && echo yes)
-DEVELOPING := $(filter test test-rig test-long rig-kernel rig-guest lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
+DEVELOPING := $(filter test test-rig test-long test-ceph test-faults rig-kernel rig-guest lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
 
 # The development environment holds all of the runtime's, so a demo after a test makes nothing new.
 $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(if $(USABLE),,outdated) \
@@ -164,7 +184,9 @@ lock:  ## bring the locks up to date with pyproject.toml (LOCK_ARGS=--upgrade fo
 	$(PIP_COMPILE) --output-file requirements.lock pyproject.toml
 	$(PIP_COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	$(PIP_COMPILE_ONE) --output-file $(OUTSIDE_FROM)/case.lock $(OUTSIDE_FROM)/case.in
-	grep -Ec '^[a-z0-9]' requirements.lock requirements-dev.lock $(OUTSIDE_FROM)/case.lock
+	$(PIP_COMPILE_ONE) --output-file hil/central/swift.lock hil/central/swift.in
+	$(PIP_COMPILE_ONE) --output-file hil/central/pretenders.lock hil/central/pretenders.in
+	grep -Ec '^[a-z0-9]' requirements.lock requirements-dev.lock $(OUTSIDE_FROM)/case.lock hil/central/swift.lock hil/central/pretenders.lock
 
 # --- A dock -------------------------------------------------------------------------------------------------------
 # Everything lies under DESTDIR where one is given (for a package); then nothing of the running system is touched.

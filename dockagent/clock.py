@@ -2,11 +2,15 @@
 
 import ctypes
 import time
+from datetime import tzinfo
 from pathlib import Path
 from typing import Protocol
 
 from dockagent.core.moment import Instant
+from dockagent.errors import UsageError
 
+LOCAL_ZONE = Path("/etc/localtime")  # localtime(5); where it is missing the machine's zone is UTC
+_ZONE_HINT = "give one as Europe/London; the package tzdata has them"
 _STA_NANO = 0x2000  # offsets are in nanoseconds, not microseconds
 _STA_UNSYNC = 0x0040  # adjtimex(2): nobody disciplines the clock
 
@@ -37,6 +41,24 @@ class SystemClock:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+def zone(name: str = "", local: Path = LOCAL_ZONE) -> tzinfo:
+    """The rules of a time zone (``Europe/London``); of the machine's own where no name is given. Raises UsageError for
+    one that nobody knows. The rules are read once: a machine that is moved to another zone is started anew."""
+    from zoneinfo import ZoneInfo  # only for those who look at the clock on the wall
+
+    try:
+        if name:
+            return ZoneInfo(name)
+        if not local.exists():
+            return ZoneInfo("UTC")
+        with local.open("rb") as rules:
+            return ZoneInfo.from_file(rules, key=local.resolve().name)
+    except (OSError, ValueError) as err:
+        raise UsageError(f"cannot read the time zone {name or local}: {err}", _ZONE_HINT) from err
+    except KeyError as err:
+        raise UsageError(f"nobody knows the time zone {name}", _ZONE_HINT) from err
 
 
 class _Timex(ctypes.Structure):

@@ -8,16 +8,21 @@ import os
 import platform
 import re
 import tomllib
+from collections.abc import Callable
+from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from dockagent.core import officers
+from dockagent.core import officers, policy, uplink
 from dockagent.core.catalogue import Cataloguer
+from dockagent.core.link import HOUR
 from dockagent.core.officers import Keep
+from dockagent.core.pace import rate_of
 from dockagent.core.profile import Profile
 from dockagent.core.profile import parse as parse_profile
+from dockagent.core.upload_hours import UploadHours, stretch
 from dockagent.errors import UsageError
 
 SYSTEM_CONFIG = Path("/etc/dockagent/dockagent.toml")
@@ -25,6 +30,7 @@ SYSTEM_HOME = Path("/var/lib/dockagent")
 MIB = 1 << 20
 Natural = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Kind = TypeVar("Kind")
 
 
 class Dock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +61,8 @@ class Bays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[store]``: the central store. Credentials may also come from the usual AWS variables."""
+    """``[store]``: the central store. Credentials may also come from the usual AWS variables. ``immutable``: objects in
+    a folder get the file system's immutable flag, where this dock may set it."""
 
     url: str = ""
     endpoint: str = ""
@@ -65,6 +72,22 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca_file: str = ""
     client_cert: str = ""
     client_key: str = ""
+    immutable: bool = False
+
+
+class Swift(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[swift]``: how a Swift store is reached; its certificates are those of ``[store]``. ``auth_url``: where tokens
+    are given out; ``read_back``: whether each object is read again, which is its only proof; ``system_id``,
+    ``system_name``: who this dock is for an evidence system that speaks Axis' dialect; ``beside``: URL of the store for
+    what has no place there."""
+
+    auth_url: str = ""
+    user: str = ""
+    key_file: str = ""
+    read_back: bool = True
+    system_id: str = ""
+    system_name: str = ""
+    beside: str = ""
 
 
 class Trust(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,12 +198,55 @@ class Sealing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encrypt_to: tuple[str, ...] = ()
 
 
+class Custodian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[custodian]``: the counter-party beside the store, as a dock sees it. ``keys``: whose receipts and permits are
+    believed, a line each (``dockagent custodian keys``); ``url``: its HTTP service, empty where the dock can read the
+    store itself; ``every_s``: how often it is asked at most; ``spool_waits``: whether the dock's own copy stays until
+    the custodian has read the clip back; ``alarm_hours``: when a receipt that does not come is said aloud."""
+
+    url: str = ""
+    keys: tuple[str, ...] = ()
+    ca_file: str = ""
+    timeout_s: Positive = 10
+    every_s: Positive = 300
+    spool_waits: bool = False
+    alarm_hours: Positive = 48
+
+
+class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[erase]``: whether footage is erased from cameras: ``never``, or only where the custodian's ``permit`` allows
+    it; ``ask_every_minutes``: how often permits are asked for while a camera stays in its bay."""
+
+    when: Literal["never", "permit"] = "never"
+    ask_every_minutes: Positive = 15
+
+    @property
+    def policy(self) -> str:
+        """The name of the rule, as every record has it."""
+        return policy.PERMIT if self.when == "permit" else policy.KEEP
+
+
+class UplinkTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[uplink]``: how fast and when footage goes to the store. ``rate``: ``8 Mbit/s``, for all uploads together;
+    ``hours``: ``HH:MM-HH:MM`` by the wall clock of ``zone`` (empty: the machine's); ``always``: what goes at any hour;
+    ``flagged``: which of the cameras' categories go before others; ``overdue_hours``: who waits longer gets a turn."""
+
+    rate: str = ""
+    hours: tuple[str, ...] = ()
+    zone: str = ""
+    always: tuple[uplink.Always, ...] = ()
+    flagged: tuple[str, ...] = ()
+    overdue_hours: Positive = 24
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration. Every key has a default that works on a machine without root."""
 
     dock: Dock = Dock()
     bays: Bays = Bays()
     store: Store = Store()
+    uplink: UplinkTable = UplinkTable()
+    swift: Swift = Swift()
     trust: Trust = Trust()
     limits: Limits = Limits()
     preview: Preview = Preview()
@@ -194,6 +260,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     officers: Officers = Officers()
     catalogue: Catalogue = Catalogue()
     disclosure: Disclosure = Disclosure()
+    custodian: Custodian = Custodian()
+    erase: Erase = Erase()
     profiles: str = ""
 
     @property
@@ -206,15 +274,18 @@ def load(path: Path | None) -> Config:
     """The configuration in ``path``, else the system's, else the defaults. Raises UsageError with the key at fault."""
     if path is None:
         path = SYSTEM_CONFIG if SYSTEM_CONFIG.is_file() else None
-    if path is None:
-        return Config()
+    return Config() if path is None else read_as(path, Config, "docs/configuration.md")
+
+
+def read_as(path: Path, kind: type[Kind], page: str) -> Kind:
+    """The file ``path`` (TOML) as a ``kind``; ``page`` explains its keys. Raises UsageError with the key at fault."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return msgspec.convert(raw, Config)
+        return msgspec.convert(raw, kind)
     except OSError as err:
         raise UsageError(f"cannot read the configuration {path}: {err.strerror}", "check --config") from err
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as err:
-        raise UsageError(f"mistake in {path}: {err}", "see docs/configuration.md for every key") from err
+        raise UsageError(f"mistake in {path}: {err}", f"see {page} for every key") from err
 
 
 def of(args: argparse.Namespace) -> Config:
@@ -239,6 +310,22 @@ def officers_of(config: Config) -> officers.Officers:
 def catalogue_of(config: Config, dock: str, origin: str) -> Cataloguer | None:
     """Who writes the catalogue's lines on the dock ``dock``, whose ledger is ``origin``; None where none are wanted."""
     return Cataloguer(dock, config.dock.site, origin) if config.catalogue.enabled else None
+
+
+def terms_of(config: Config, zone: Callable[[str], tzinfo]) -> uplink.Terms:
+    """How fast and when footage goes to the store; ``zone`` knows time zones by name. Raises UsageError."""
+    said = config.uplink
+    try:
+        stretches, rate = tuple(map(stretch, said.hours)), rate_of(said.rate)
+    except ValueError as err:
+        raise UsageError(f"mistake in [uplink]: {err}", "see docs/uplink.md") from err
+    return uplink.Terms(
+        hours=UploadHours(stretches, zone(said.zone)),
+        always=frozenset(said.always),
+        categories=frozenset(one.lower() for one in said.flagged),
+        rate=rate,
+        overdue_ms=said.overdue_hours * HOUR,
+    )
 
 
 def dock_id(config: Config) -> str:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 
 from dockagent import __version__, desk_rules, systemd
-from dockagent.clock import Clock, SystemClock
-from dockagent.config import Config, catalogue_of, dock_id, load_profiles, officers_of, profiles_folder
+from dockagent.clock import Clock, SystemClock, zone
+from dockagent.config import Config, catalogue_of, dock_id, load_profiles, officers_of, profiles_folder, terms_of
 from dockagent.core import custody, recognise
 from dockagent.core.model import State
 from dockagent.core.note import VerifierKey
 from dockagent.core.orders import Limits, anything_waits
 from dockagent.core.profile import Profile
+from dockagent.core.uplink import Terms
 from dockagent.desk_server import open_desk
 from dockagent.dock import Dock, Stop
 from dockagent.durable import RealDisk
@@ -33,33 +34,34 @@ from dockagent.ledger.leaves import Leaves
 from dockagent.ledger.log import Ledger
 from dockagent.ledger.notary import Notary, notary_of
 from dockagent.ledger.trust import DockIdentity
+from dockagent.reach import configured_shelf, configured_store
 from dockagent.sealing.recipients import sealer_to
 from dockagent.steps import unforeseen
+from dockagent.steps.ask_custodian import counterparty
 from dockagent.steps.derive import FfmpegPreviewer
 from dockagent.steps.detect import Sighting
 from dockagent.steps.detect_bays import BaysFolderWatch
 from dockagent.steps.detect_udev import UdevWatch
+from dockagent.steps.growing import Board
 from dockagent.steps.measure import ChildMeasurer
 from dockagent.steps.notarize import notarize_at_stop
 from dockagent.steps.preview import PreviewLimits
 from dockagent.steps.tidy import tidy
 from dockagent.steps.world import Previewer, Progress, World
-from dockagent.stores import Store
-from dockagent.stores.marks import StoreMarks
-from dockagent.stores.open_store import open_store
-from dockagent.stores.s3_settings import S3Settings
+from dockagent.stores.early import EarlyStore
+from dockagent.stores.paced import paced
 from dockagent.transports.bays import DockBays
 from dockagent.transports.cradles import Cradles
 from dockagent.transports.dialogues import Dialogues
 from dockagent.transports.mass_storage import let_go_of_all
-from dockagent.workers import Workers
+from dockagent.workers import Workers, leave_who_hangs
 
 if TYPE_CHECKING:
     from dockagent.ledger.witness_server import WitnessServer
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S = 10.0
+PATIENCE_S = 5.0  # for what the workers do when the dock stops; then their cameras are taken away
 TICK_S = 0.25  # how often the loop looks for orders whose waiting time is over
 IDLE_S = 5.0  # and where none has one; well within the watchdog of the service
 MIB = 1 << 20
@@ -108,44 +110,71 @@ def agent(
         stack.callback(bays.close)
         _clear_mounts(home / "mounts")
         state = State(dock=keys.dock.id)
-        world = World(
-            clock=clock,
-            disk=disk,
-            store=configured_store(config, home, store_url, clock),
-            keys=keys,
-            bays=bays,
-            previewer=_previewer(config, disk, clock),
-            progress=progress or Quiet(),
-            profiles=_profiles(config, card or ""),
-            any_profile=not card,
-            camera_roots=camera_roots(config),
-            holds=state.clips.__contains__,
-            console_wait_ms=config.bays.console_wait_ms if card is None else 0,
-            cradles=Cradles(config.furniture.cradles, clock, config.furniture.cradle_open_s),
-            set_clocks=config.clock.set_cameras,
-            clock_tolerance_ms=config.clock.tolerance_ms,
-            spool_reserve=config.limits.spool_reserve_mib * MIB,
-            measurer=ChildMeasurer(disk, clock, tuple(map(Path, config.trust.camera_roots))),
-            notary=notary(config, disk),
-            sealer=sealer_to(config.sealing.encrypt_to),
-            officers=officers_of(config),
-            catalogue=catalogue_of(config, keys.dock.id, keys.dock.origin),
-        )
-        setting = _setting(config, keys.dock)
-        dock = Dock(world, ledger, setting, _limits(config, asks=world.notary is not None and card is None), state)
-        dock.start()
-        for words in tidy(disk, state):
-            log.warning("%s", words)
+        world = _world(config, home, store_url, card, state, (clock, disk, keys, bays), progress or Quiet())
+        dock = _started(config, world, ledger, state, stays=card is None)
         workers = Workers(dock.post, unforeseen)
-        stack.callback(_end, workers)
+        stack.callback(_end, workers, bays)
         check = partial(desk_rules.check, config, disk.root)
         with open_desk(disk, config.access.people, check, dock.post, clock, world.officers):
             yield Agent(disk, keys, ledger, world, dock, workers, bays)
-            _end(workers)
+            _end(workers, bays)
         dock.post(Stop(dock.stopping or "done"))
         dock.turn(workers, 0)  # the workers' last events
         dock.stop()
         _have_last_records_witnessed(config, world)
+
+
+def _world(
+    config: Config,
+    home: Path,
+    store_url: str,
+    card: str | None,
+    state: State,
+    ground: tuple[SystemClock, RealDisk, Keys, DockBays],
+    progress: Progress,
+) -> World:
+    """The real world as the configuration has it. ``ground``: what it stands on."""
+    clock, disk, keys, bays = ground
+    terms = terms_of(config, zone) if card is None else terms_of(config, zone).at_any_hour()
+    store = paced(configured_store(config, home, store_url, clock), terms.rate, clock)
+    return World(
+        clock=clock,
+        disk=disk,
+        store=store,
+        growing=Board() if isinstance(store, EarlyStore) and not config.sealing.encrypt_to else None,
+        terms=terms,
+        keys=keys,
+        bays=bays,
+        previewer=_previewer(config, disk, clock),
+        progress=progress,
+        profiles=_profiles(config, card or ""),
+        any_profile=not card,
+        camera_roots=camera_roots(config),
+        holds=state.clips.__contains__,
+        console_wait_ms=config.bays.console_wait_ms if card is None else 0,
+        cradles=Cradles(config.furniture.cradles, clock, config.furniture.cradle_open_s),
+        set_clocks=config.clock.set_cameras,
+        clock_tolerance_ms=config.clock.tolerance_ms,
+        spool_reserve=config.limits.spool_reserve_mib * MIB,
+        measurer=ChildMeasurer(disk, clock, tuple(map(Path, config.trust.camera_roots))),
+        notary=notary(config, disk),
+        sealer=sealer_to(config.sealing.encrypt_to),
+        officers=officers_of(config),
+        catalogue=catalogue_of(config, keys.dock.id, keys.dock.origin),
+        custodian=counterparty(config.custodian, partial(configured_shelf, config, home, store_url)),
+        eraser=bays if card is None and config.erase.when == "permit" else None,
+    )
+
+
+def _started(config: Config, world: World, ledger: Ledger, state: State, *, stays: bool) -> Dock:
+    """The dock's loop, with its start on record and what a crash left cleared up. ``stays``: it is no single card."""
+    limits = _limits(config, world.terms, asks=world.notary is not None and stays, stays=stays)
+    limits = replace(limits, early=world.part_size if world.growing is not None else 0)
+    dock = Dock(world, ledger, _setting(config, world.keys.dock), limits, state)
+    dock.start()
+    for words in tidy(world.disk, state):
+        log.warning("%s", words)
+    return dock
 
 
 def _bays(config: Config, home: Path, clock: Clock) -> DockBays:
@@ -158,10 +187,11 @@ def _bays(config: Config, home: Path, clock: Clock) -> DockBays:
     )
 
 
-def _limits(config: Config, *, asks: bool) -> Limits:
-    """``asks``: whether the ledger goes round while the dock runs; for a single card it does only at the end."""
+def _limits(config: Config, terms: Terms, *, asks: bool, stays: bool) -> Limits:
+    """``asks``: whether the ledger goes round while the dock runs; for a single card it does only at the end.
+    ``stays``: whether this is a dock, which can wait for the custodian, and not a single card."""
     every = config.witnesses.every_minutes * MINUTE_MS if asks else 0
-    limits = config.limits
+    limits, erases = config.limits, stays and config.erase.when == "permit"
     return Limits(
         limits.pulls,
         limits.previews,
@@ -169,6 +199,11 @@ def _limits(config: Config, *, asks: bool) -> Limits:
         notary_every_ms=every,
         notary_records=config.witnesses.every_records,
         seals=1 if config.sealing.encrypt_to else 0,
+        terms=terms,
+        custodian_every_ms=config.custodian.every_s * 1000 if stays and config.custodian.keys else 0,
+        custodian_first=config.custodian.spool_waits,
+        erases=erases,
+        permits_every_ms=config.erase.ask_every_minutes * MINUTE_MS if erases and config.custodian.keys else 0,
     )
 
 
@@ -243,8 +278,9 @@ def _keep_buffers() -> None:
     libc.mallopt(_M_TRIM_THRESHOLD, 256 * MIB)
 
 
-def _end(workers: Workers) -> None:
-    for name in workers.stop(PATIENCE_S):
+def _end(workers: Workers, bays: DockBays) -> None:
+    """Whoever waits for a camera that does not answer gets its end, and its last event is recorded as any other."""
+    for name in workers.stop(PATIENCE_S, bays.close):
         log.warning("the worker %s did not end; what it was doing is done again at the next start", name)
 
 
@@ -257,7 +293,8 @@ def _open_home(home: Path) -> RealDisk:
 
 def _setting(config: Config, dock: DockIdentity) -> custody.Setting:
     who = config.dock
-    return custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, config.sha256)
+    policy = config.erase.policy
+    return custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, config.sha256, policy)
 
 
 def _keys(home: Path, config: Config, clock: Clock) -> Keys:
@@ -267,34 +304,6 @@ def _keys(home: Path, config: Config, clock: Clock) -> Keys:
         write = recorder(clock.now, _setting(config, read_public(disk)))
         return finish(disk, RealDisk(home / "ledger"), write)
     return new_keys(home, dock_id(config))
-
-
-def configured_store(config: Config, home: Path, url: str, clock: Clock, *, remember: bool = True) -> Store:
-    """The store that ``url``, the configuration, or the home says, in this order. ``remember``: mark a folder that is
-    used for the first time, so that it is known again."""
-    chosen = url or config.store.url or f"file://{home / 'store'}"
-    return open_store(chosen, s3_settings(config), clock, StoreMarks(home) if remember else None)
-
-
-def s3_settings(config: Config) -> S3Settings:
-    """How the configuration says that an S3 store is reached. Raises UsageError where its secret cannot be read."""
-    secret = ""
-    if config.store.secret_key_file:
-        try:
-            secret = Path(config.store.secret_key_file).read_text(encoding="utf-8").strip()
-        except OSError as err:
-            raise UsageError(
-                f"cannot read the store's secret key file: {err}", "check [store] secret_key_file"
-            ) from err
-    return S3Settings(
-        endpoint=config.store.endpoint,
-        region=config.store.region,
-        access_key=config.store.access_key,
-        secret_key=secret,
-        ca_file=config.store.ca_file,
-        client_cert=config.store.client_cert,
-        client_key=config.store.client_key,
-    )
 
 
 def _profiles(config: Config, only: str) -> tuple[Profile, ...]:
@@ -363,6 +372,7 @@ def run(config: Config, home: Path, store_url: str = "") -> int:
             systemd.notify("WATCHDOG=1")
         running.dock.post(Stop(signal.Signals(asked[0]).name))
         systemd.notify("STOPPING=1")
+    leave_who_hangs()
     return 0
 
 

@@ -30,13 +30,19 @@ from dockagent.durable import RealDisk
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.ledger.keys import Keys, read_sets
 from dockagent.ledger.keys_lineage import Lineage
+from dockagent.ledger.lock import InUse
 from dockagent.ledger.log import Ledger
 
 SOCKET = "desk.sock"
 LARGEST = 128 << 10  # bytes of one message; well below what a socket takes without asking (net.core.wmem_max)
 CONNECT_S, ANSWER_S = 5.0, 60.0  # the dock may wait half a minute for its disk
+PATIENCE_S, _POLL_S = 2.0, 0.02  # without a daemon another command has the ledger for as long as one record takes
 _NO_LOGIN = 2**32 - 1  # proc(5): nobody logged in above this process
 _CLIPPED = 200  # characters of what a failed try said that its record keeps
+
+
+class Busy(Missing):
+    """Another process writes the ledger now, and no daemon answers for it."""
 
 
 class Desk(Protocol):
@@ -70,8 +76,16 @@ class _Desk:
     def record(self, event: Event) -> Recorded:
         if not isinstance(event, PersonsAct):
             raise TypeError(f"{type(event).__name__} is no person's act")
-        answer = ask(self._home, event)
-        return answer if answer is not None else append(self._config, self._home, event)
+        clock = SystemClock()
+        end = clock.monotonic() + PATIENCE_S
+        while True:
+            answer = ask(self._home, event)
+            try:  # a daemon that has just begun holds the lock, and answers soon
+                return answer if answer is not None else append(self._config, self._home, event)
+            except Busy:
+                if clock.monotonic() >= end:
+                    raise
+                clock.sleep(_POLL_S)
 
 
 # ---- who, and whether they may --------------------------------------------------------------------------------------
@@ -206,7 +220,7 @@ def _answer(data: bytes) -> Recorded:
 def append(config: Config, home: Path, event: PersonsAct) -> Recorded:
     """Record an act without a daemon: under the ledger's lock, after a replay, with a checkpoint.
 
-    Raises Refused where a rule forbids it (the try is recorded), Missing where another process has the ledger,
+    Raises Refused where a rule forbids it (the try is recorded), Busy where another process has the ledger now,
     UsageError for a user whose files the dock could not read afterwards.
     """
     _refuse_other_user(home)
@@ -215,12 +229,15 @@ def append(config: Config, home: Path, event: PersonsAct) -> Recorded:
     try:
         keys = Keys.load(RealDisk(home / "keys"))
         opened = Ledger.open(RealDisk(home / "ledger"), keys)
+    except InUse as err:
+        raise Busy(f"nobody answers at the dock's desk, and {err.what}", "try again when that one has ended") from err
     except Refused as err:
         raise Missing(f"nobody answers at the dock's desk, and {err.what}", err.hint) from err
     with opened as ledger:
         dock = keys.dock
         who = config.dock
-        setting = custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, config.sha256)
+        policy = config.erase.policy
+        setting = custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, config.sha256, policy)
         state = State(dock=dock.id)
         custody.replay(ledger.payloads(), state)
         try:

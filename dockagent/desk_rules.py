@@ -7,8 +7,11 @@ the ledger's bytes. The command looks too; but whoever may use the desk can send
 from pathlib import Path
 
 from dockagent.config import Config
+from dockagent.core import custodian_key, permit
 from dockagent.core import events as ev
+from dockagent.core.events_permit import PermitHandedIn
 from dockagent.durable import RealDisk
+from dockagent.errors import Refused
 from dockagent.ledger.ask_witness import parse_peer
 from dockagent.ledger.keys import read_sets
 from dockagent.ledger.notary import quorum_of
@@ -25,6 +28,12 @@ def court(config: Config, home: Path) -> Court:
 
 
 def check(config: Config, home: Path, event: ev.PersonsAct) -> None:
-    """Raises Refused for a draw whose seed witnesses did not sign."""
+    """Raises Refused for a draw whose seed witnesses did not sign, and for a permit that no custodian signed whom this
+    dock believes, or that it would not follow from anybody."""
     if isinstance(event, ev.SampleDrawn):
         refuse_unwitnessed(RealDisk(home), LEDGER, event.checkpoint, court(config, home))
+    if isinstance(event, PermitHandedIn):
+        if config.erase.when != "permit":
+            raise Refused("this dock erases nothing from cameras", "see [erase] in docs/configuration.md")
+        keys = [custodian_key.parse(line).public for line in config.custodian.keys]
+        permit.read("".join(event.documents).encode(), keys)

@@ -13,6 +13,7 @@ from typing import Protocol
 from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.acts import Recorded
+from dockagent.core.erase_orders import Erase
 from dockagent.core.model import Session, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.narrate import tell
@@ -154,9 +155,11 @@ class Dock:
         return found
 
     def _answer(self) -> None:
-        """Record what people asked for, each with a sync of its own, and tell them. While a clip is being disposed of,
-        what is asked about it waits: a hold comes before the first file goes, or after the last."""
+        """Record what people asked for, each with a sync of its own, and tell them. While a clip is being disposed of
+        or erased from its camera, what is asked about it waits: a hold comes before the first file goes, or after the
+        last."""
         going = {order.clip for order in self._busy if isinstance(order, Dispose)}
+        going |= {clip for order in self._busy if isinstance(order, Erase) for clip in order.clips}
         asked, self._asked = self._asked, []
         for one in asked:
             if getattr(one.event, "clip_id", "") in going:

@@ -338,6 +338,13 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
+def remove_name(folder: int, name: bytes) -> None:
+    """Remove the name of a file in the open folder ``folder``, durably. Raises OSError; the name may be gone even then,
+    and a power cut may bring it back."""
+    os.unlink(name, dir_fd=folder)
+    os.fsync(folder)
+
+
 def _sync_folder(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

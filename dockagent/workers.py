@@ -3,6 +3,7 @@ its step and gives back events. What nobody foresaw becomes an event too; it nev
 """
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -34,33 +35,47 @@ class Workers:
         self._report = report
         self._unforeseen = unforeseen
         self._lanes: dict[str, queue.Queue[tuple[Order, Task] | None]] = {}
-        self._threads: list[threading.Thread] = []
+        self._alive: set[str] = set()
+        self._ended = threading.Condition()
 
     def start(self, order: Order, task: Task) -> None:
         """Have ``task`` run in the order's lane."""
         if order.lane not in self._lanes:
             lane: queue.Queue[tuple[Order, Task] | None] = queue.Queue()
             self._lanes[order.lane] = lane
-            thread = threading.Thread(target=self._work, args=(lane,), name=order.lane, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            with self._ended:
+                self._alive.add(order.lane)
+            threading.Thread(target=self._work, args=(order.lane, lane), name=order.lane, daemon=True).start()
         self._lanes[order.lane].put((order, task))
 
-    def stop(self, patience_s: float) -> list[str]:
-        """Ask all to end after what they do now; the names of those that did not within ``patience_s`` seconds each.
-        May be repeated.
+    def stop(self, patience_s: float, let_go: Callable[[], None] = lambda: None) -> list[str]:
+        """Ask all to end after what they do now. When some have not within ``patience_s`` seconds, ``let_go`` takes
+        away what they may be waiting for, and they get as long once more. The names of those that did not end even
+        then. May be repeated.
 
-        A thread that hangs in a camera's read is left behind: it holds nothing that is not safe to repeat.
+        A thread that still hangs is left behind: it holds nothing that is not safe to repeat.
         """
         for lane in self._lanes.values():
             lane.put(None)
-        for thread in self._threads:
-            thread.join(patience_s)
-        left = [thread.name for thread in self._threads if thread.is_alive()]
-        self._lanes, self._threads = {}, []
+        with self._ended:
+            ended = self._ended.wait_for(lambda: not self._alive, patience_s)
+        if not ended:
+            let_go()
+        with self._ended:
+            self._ended.wait_for(lambda: not self._alive, patience_s)
+            left = sorted(self._alive)
+            self._lanes, self._alive = {}, set()
         return left
 
-    def _work(self, lane: "queue.Queue[tuple[Order, Task] | None]") -> None:
+    def _work(self, name: str, lane: "queue.Queue[tuple[Order, Task] | None]") -> None:
+        try:
+            self._do_all(lane)
+        finally:
+            with self._ended:
+                self._alive.discard(name)
+                self._ended.notify_all()
+
+    def _do_all(self, lane: "queue.Queue[tuple[Order, Task] | None]") -> None:
         while (job := lane.get()) is not None:
             order, task = job
             try:
@@ -69,3 +84,13 @@ class Workers:
                 log.exception("order %s failed in a way that nobody foresaw", order)
                 events = self._unforeseen(order, err)
             self._report(Done(order, events))
+
+
+def leave_who_hangs() -> None:
+    """End the process here and now if a thread was left behind: the interpreter would wait for those of thread pools as
+    long as a store or a disk keeps them. For who has everything that must last on the disk, and said."""
+    if threading.active_count() > 1:
+        left = [one.name for one in threading.enumerate() if one is not threading.current_thread()]
+        log.warning("left behind: %s", ", ".join(left))
+        logging.shutdown()
+        os._exit(0)

@@ -1,7 +1,8 @@
 """``make bench``: ``dockagent ingest`` against the same work by hand, interleaved, medians.
 
 By hand: ``cp -r`` of the card, ``sync``, drop caches, ``openssl dgst -sha256`` of the copy, ``cp -r`` into the store,
-``sync``. Both start with a cold cache. The machine decides the seconds; what counts is the ratio.
+``sync``. Both start with a cold cache. The machine decides the seconds; what counts is the ratio. Then what the way to
+an S3 store costs: see ``store_bench`` and ``store_bench_overlap``.
 
     python -m tests.bench [--gib 4] [--files 8] [--runs 3] [--folder DIR]
 """
@@ -42,6 +43,9 @@ def main() -> int:
         middle = statistics.median(hand), statistics.median(ours)
         print(f"medians: by hand {middle[0]:.2f} s, dockagent {middle[1]:.2f} s: {middle[1] / middle[0]:.2f} x")
         print(f"largest child process: {peak} MiB resident")
+    for part in ("store_bench", "store_bench_overlap"):
+        print(f"{part}:", flush=True)
+        subprocess.run([sys.executable, "-m", f"tests.{part}"], check=True)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +88,27 @@ def test_a_ledger_that_another_process_has_and_no_desk_is_no_answer(home: Path) 
     """A daemon that is still starting, or a card that is being read in."""
     with desk(CONFIG, home) as at, locked(home / "ledger" / "lock"), pytest.raises(Missing, match="nobody answers"):
         at.record(hold_set())
+
+
+def test_a_ledger_that_is_let_go_within_two_seconds_is_waited_for(home: Path) -> None:
+    """Another command writes its record."""
+    released = threading.Event()
+
+    def other() -> None:
+        with locked(home / "ledger" / "lock"):
+            held.set()
+            released.wait(0.5)
+
+    held, writer = threading.Event(), threading.Thread(target=other)
+    writer.start()
+    try:
+        assert held.wait(10)
+        with desk(CONFIG, home) as at:
+            at.record(ev.HoldSet("c1", grounds=GROUNDS))
+    finally:
+        released.set()
+        writer.join()
+    assert isinstance(last(home), ev.HoldSet)
 
 
 def test_a_socket_that_a_killed_daemon_left_is_passed_over(home: Path) -> None:

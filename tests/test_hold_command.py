@@ -53,6 +53,15 @@ def test_on_a_terminal_it_asks_for_what_was_left_out(home: Path) -> None:
     assert (event.grounds.basis, event.grounds.authority) == ("order 17/26", "Sgt Kay")
 
 
+def test_six_people_at_the_same_moment_without_an_agent(home: Path) -> None:
+    """Each waits for the others' records; nobody is told to try again."""
+    words = [str(COMMAND), "hold", "set", "c1c1c1", *WHY, "--home", str(home)]
+    people = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
+    ends = [one.communicate(timeout=60) for one in people]
+    assert [one.returncode for one in people] == [0] * 6, [err for _, err in ends]
+    assert sum(isinstance(one, ev.HoldSet) for one in told(home)) == 6
+
+
 def test_it_asks_only_for_what_is_missing(home: Path) -> None:
     done = typed(home, b"Sgt Kay\n", "hold", "set", "c1c1c1", "--basis", "order 17/26")
     assert done.returncode == 0, done.stderr

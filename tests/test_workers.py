@@ -1,9 +1,12 @@
 """Worker threads: one lane does one thing at a time, nothing unforeseen ends it, and a hanging one is named."""
 
 import queue
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -140,6 +143,35 @@ def test_a_hanging_worker_is_named_in_time_and_the_others_end(bench: Bench) -> N
     assert bench.hear().order == IN_A  # it does not vanish: it reports when it comes back
 
 
+def test_who_waits_for_something_gets_its_end_and_reports(bench: Bench) -> None:
+    gone = threading.Event()
+
+    def wait() -> tuple[ev.Event, ...]:
+        assert gone.wait(30)
+        return (STOPPED,)
+
+    bench.workers.start(IN_A, wait)
+    bench.workers.start(IN_B, wait)
+    assert bench.workers.stop(0.5, gone.set) == []
+    assert {bench.hear().order, bench.hear().order} == {IN_A, IN_B}
+
+
+def test_however_many_hang_they_are_waited_for_together(bench: Bench) -> None:
+    let_go = threading.Event()
+
+    def hang() -> tuple[ev.Event, ...]:
+        let_go.wait(30)
+        return ()
+
+    lanes = [f"bay:{number}" for number in range(8)]
+    for lane in lanes:
+        bench.workers.start(Identify(lane, "s", lane), hang)
+    started = time.monotonic()
+    assert bench.workers.stop(0.3) == lanes
+    assert time.monotonic() - started < 1.5
+    let_go.set()
+
+
 def test_stopping_may_be_repeated_and_starting_again_works(bench: Bench) -> None:
     assert bench.workers.stop(1) == []
     bench.workers.start(IN_A, gives(STOPPED))
@@ -148,3 +180,35 @@ def test_stopping_may_be_repeated_and_starting_again_works(bench: Bench) -> None
     bench.workers.start(IN_A, gives(STOPPED))
     assert bench.hear().order == IN_A
     assert bench.workers.stop(5) == []
+
+
+HANGS = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dockagent.workers import leave_who_hangs
+begun = threading.Event()
+def hang():
+    begun.set()
+    threading.Event().wait()
+ThreadPoolExecutor(1).submit(hang)
+begun.wait()
+print("all is said")
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("leave_who_hangs()", 0), ("pass", None)])
+def test_a_pool_that_hangs_keeps_a_process_only_where_nobody_leaves_it(end: str, code: int | None) -> None:
+    with subprocess.Popen([sys.executable, "-u", "-c", HANGS + end], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "all is said\n"
+        ended: int | None = None
+        with suppress(subprocess.TimeoutExpired):
+            ended = process.wait(3 if code is None else 30)
+        process.kill()
+    assert ended == code
+
+
+def test_a_process_in_which_nobody_hangs_ends_as_any() -> None:
+    command = "from dockagent.workers import leave_who_hangs; leave_who_hangs(); print('on')"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "on\n"

@@ -20,6 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "config": set(),
     "systemd": set(),
+    "reach": {"clock", "config", "stores"},
     "clock": set(),
     "durable": {"medium"},
     "medium": set(),
@@ -31,11 +32,12 @@ ROOMS: dict[str, set[str]] = {
     "steps": _LEAVES,
     "workers": {*_LEAVES, "steps"},
     "dock": {*_LEAVES, "steps", "workers"},
-    "evidence": {*_LOW, "ledger", "sealing"},
+    "evidence": {*_LOW, "ledger", "media", "sealing"},
     "disclosure": {*_LOW, "ledger", "media", "stores", "evidence"},
     "desk_rules": {*_LOW, "ledger", "config"},
     "desk": {*_LOW, "ledger", "config", "desk_rules"},
     "desk_server": {*_LOW, "desk", "dock"},
+    "custodian": {*_LOW, "ledger", "stores", "evidence", "config", "systemd"},
     "doctor": {*_LOW, "transports", "stores", "ledger", "sealing", "evidence", "config"},
     "daemon": {
         *_LEAVES,
@@ -46,12 +48,13 @@ ROOMS: dict[str, set[str]] = {
         "desk_rules",
         "desk_server",
         "evidence",
+        "reach",
         "config",
         "systemd",
     },
     "cli": {
         *(*_LEAVES, "steps", "workers", "dock", "desk", "desk_rules", "evidence", "disclosure", "config", "systemd"),
-        *("daemon", "doctor"),
+        *("reach", "daemon", "doctor", "custodian"),
     },
 }
 """What each room of ``dockagent`` may import besides itself, ``core`` and ``errors`` (``errors`` itself: nothing).

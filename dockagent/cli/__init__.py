@@ -16,7 +16,8 @@ from dockagent.errors import DockError, Interrupted, Missing
 
 COMMANDS = (
     *("run", "ingest", "status", "clips", "show", "disclose", "hold", "assign", "verify", "doctor", "keys", "profile"),
-    "witness",
+    *("witness", "store", "erase"),
+    "custodian",
 )
 
 

@@ -12,14 +12,14 @@ import msgspec
 
 from dockagent import config
 from dockagent.cli import excerpt, grounds
-from dockagent.cli.undisturbed import CLIPPED, interruptible, named, note_failure
+from dockagent.cli.undisturbed import handing_out, named
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
 from dockagent.core.model import UNDELIVERED, Clip
 from dockagent.core.narrate import size
 from dockagent.desk import Desk, desk
-from dockagent.durable import RealDisk, publish_folder, remove_folder
-from dockagent.errors import DockError, Missing, Refused, Retryable, UsageError
+from dockagent.durable import RealDisk
+from dockagent.errors import Missing, Refused, Retryable, UsageError
 
 if TYPE_CHECKING:
     from dockagent.disclosure.package import Sources
@@ -88,26 +88,14 @@ def run(args: argparse.Namespace) -> int:
 def _disclose(args: argparse.Namespace, open_desk: Desk, clips: tuple[Clip, ...], why: Grounds, out: Path) -> _Done:
     ids = tuple(clip.id for clip in clips)
     work = out.with_name(f".{out.name[:200]}.{secrets.token_hex(4)}.part")
-    with interruptible():
-        # 1. On record before anything of it is read.
-        asked, failed = open_desk.record(ev.DisclosureAsked(ids, grounds=why)), "it ended unexpectedly"
-        try:
-            # 2. The whole package, under a name that nobody takes for it.
-            sha256, files, count = _made(args, clips, why, asked, work)
-            # 3. On record before anybody can have it.
-            done = ev.Disclosed(ids, "package", asked.index, sha256, files, count, grounds=why)
-            recorded = open_desk.record(done)
-            # 4. Its name.
-            publish_folder(work / "bag", out)
-            failed = ""
-        except (DockError, OSError) as err:
-            failed = str(err)
-            raise
-        finally:
-            remove_folder(work)
-            if failed:
-                note_failure(open_desk, ev.DisclosureFailed(ids, asked.index, failed[:CLIPPED], grounds=why))
-    # 5. The proof that the ledger knows it, beside it.
+    # 1. On record before anything of it is read.
+    with handing_out(open_desk, ev.DisclosureAsked(ids, grounds=why), work) as package:
+        # 2. The whole package, under a name that nobody takes for it.
+        sha256, files, count = _made(args, clips, why, package.asked, work)
+        # 3. On record before anybody can have it, then its name.
+        done = ev.Disclosed(ids, "package", package.asked.index, sha256, files, count, grounds=why)
+        recorded = package.publish(done, work / "bag", out)
+    # 4. The proof that the ledger knows it, beside it.
     return _Done(out, sha256, files, count, recorded, _prove(args, recorded, out))
 
 
@@ -132,14 +120,16 @@ def _made(
 
 
 def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
+    from dockagent.clock import SystemClock
     from dockagent.core import dsse
-    from dockagent.daemon import notary, s3_settings
+    from dockagent.daemon import notary
     from dockagent.disclosure.c2pa import credential
     from dockagent.disclosure.heads import heads
     from dockagent.disclosure.originals import Places
     from dockagent.disclosure.package import Sources
     from dockagent.ledger.keys import read_sets
     from dockagent.ledger.leaves import Leaves
+    from dockagent.reach import s3_settings, swift_settings
     from dockagent.stores.shelf import open_shelf
 
     settings, disk = config.of(args), RealDisk(home)
@@ -147,13 +137,13 @@ def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
     url = args.store or settings.store.url or f"file://{home / 'store'}"
     places = Places(
         home,
-        open_shelf(url, s3_settings(settings)),
+        open_shelf(url, s3_settings(settings), swift=swift_settings(settings)),
         work,
         tuple(dsse.key_id(one.record_key) for one in docks),
     )
     checkpoints, said = heads(disk, leaves, asked)
     c2pa = credential(settings.disclosure.c2pa_chain, settings.disclosure.c2pa_key)
-    return Sources(places, leaves, docks, checkpoints, said, asked.stamp if asked else None, c2pa)
+    return Sources(places, leaves, docks, checkpoints, SystemClock(), said, asked.stamp if asked else None, c2pa)
 
 
 def _prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:

@@ -26,6 +26,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 def run(args: argparse.Namespace) -> int:
     """Make every check. 0: all good, with or without warnings; 1: something failed."""
     from dockagent import daemon  # heavy: it knows how to open all that a daemon needs
+    from dockagent.reach import configured_store
 
     chosen, home, clock = config.of(args), config.home(args), SystemClock()
     url = args.store or chosen.store.url or (home / "store").as_uri()
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
             look(),
             clock.now(),
             url,
-            lambda: daemon.configured_store(chosen, home, args.store, clock, remember=False),
+            lambda: configured_store(chosen, home, args.store, clock, remember=False),
             lambda: daemon.camera_roots(chosen),
             lambda: daemon.stamp_roots(chosen),
         )

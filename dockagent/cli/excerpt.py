@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dockagent import config
 from dockagent.cli import grounds
-from dockagent.cli.undisturbed import CLIPPED, interruptible, named, note_failure
+from dockagent.cli.undisturbed import handing_out, named
 from dockagent.core import dsse
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
@@ -22,8 +22,8 @@ from dockagent.core.clip_fields import REVEALS
 from dockagent.core.excerpt import Span
 from dockagent.core.model import Clip
 from dockagent.desk import Desk, desk
-from dockagent.durable import RealDisk, publish_folder, remove_folder
-from dockagent.errors import DockError, Refused, UsageError
+from dockagent.durable import RealDisk
+from dockagent.errors import Refused, UsageError
 
 if TYPE_CHECKING:
     from dockagent.disclosure.excerpt import Made
@@ -85,29 +85,14 @@ def run(args: argparse.Namespace) -> int:
 def _disclose(args: argparse.Namespace, open_desk: Desk, clip: Clip, span: Span, out: Path) -> tuple["Made", Recorded]:
     why = grounds.asked(args, *_NEEDED)
     work = out.with_name(f".{out.name[:200]}.{secrets.token_hex(4)}.part")
-    part = (_words(span, args.tracks),)
-    with interruptible():
-        # 1. On record before anything of it is read.
-        asked = open_desk.record(ev.DisclosureAsked((clip.id,), kind="excerpt", ranges=part, grounds=why))
-        failed = "it ended unexpectedly"
-        try:
-            # 2. Excerpt and proof, under a name that nobody takes for them.
-            made = _make(args, clip, span, work)
-            # 3. On record before anybody can have them.
-            recorded = open_desk.record(_handed_out(clip, asked, made, why))
-            # 4. Their name.
-            publish_folder(work / "excerpt", out)
-            failed = ""
-        except (DockError, OSError) as err:
-            failed = str(err)
-            raise
-        finally:
-            remove_folder(work)
-            if failed:
-                reason = failed[:CLIPPED]
-                note_failure(
-                    open_desk, ev.DisclosureFailed((clip.id,), asked.index, reason, kind="excerpt", grounds=why)
-                )
+    ranges = (_words(span, args.tracks),)
+    # 1. On record before anything of it is read.
+    ask = ev.DisclosureAsked((clip.id,), kind="excerpt", ranges=ranges, grounds=why)
+    with handing_out(open_desk, ask, work) as part:
+        # 2. Excerpt and proof, under a name that nobody takes for them.
+        made = _make(args, clip, span, work)
+        # 3. On record before anybody can have them, then their name.
+        recorded = part.publish(_handed_out(clip, part.asked, made, why), work / "excerpt", out)
     return made, recorded
 
 
@@ -150,17 +135,18 @@ def _clip(open_desk: Desk, args: argparse.Namespace) -> Clip:
 def _make(args: argparse.Namespace, clip: Clip, span: Span, work: Path) -> "Made":
     """Excerpt and proof in ``work/excerpt``."""
     from dockagent.clock import SystemClock
-    from dockagent.daemon import s3_settings
     from dockagent.disclosure import excerpt, originals
     from dockagent.ledger.keys import read_sets
     from dockagent.media.excerpt import Wanted
+    from dockagent.reach import s3_settings, swift_settings
     from dockagent.stores.shelf import open_shelf
 
     setting, home = config.of(args), config.home(args)
     url = args.store or setting.store.url or f"file://{home / 'store'}"
     ids = tuple(dsse.key_id(one.record_key) for one in read_sets(RealDisk(home / "keys")))
     disk = RealDisk(work / "excerpt")
-    places = originals.Places(home, open_shelf(url, s3_settings(setting)), work, ids)
+    shelf = open_shelf(url, s3_settings(setting), swift=swift_settings(setting))
+    places = originals.Places(home, shelf, work, ids)
     master = _master(args, clip, places)
     reveal = tuple(word.strip() for word in args.reveal.split(",") if word.strip())
     part = Wanted(master, master.stat().st_size, args.tracks, span)

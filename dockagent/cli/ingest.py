@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             daemon.agent(config.of(args), config.home(args), args.store, bars, card=args.profile)
         )
         running.dock.post(sighting)
-        _drain(running, bars)
+        _drain(running, bars, custodian_first=config.of(args).custodian.spool_waits)
         interrupted = bool(running.dock.stopping)
         result = {} if interrupted else report.card(running.dock.state, BAY)
         running.dock.post(Sighting("gone", BAY, "", sighting.kind, sighting.address))
@@ -84,13 +84,15 @@ def _keep_apart(args: argparse.Namespace) -> None:
             )
 
 
-def _drain(running: "Agent", bars: Bars | None) -> None:
+def _drain(running: "Agent", bars: Bars | None, *, custodian_first: bool) -> None:
     """Turn the loop until the card is done, until all that is left has been tried often enough, or until a signal."""
     state, clock = running.dock.state, running.world.clock
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: running.dock.post(Stop("interrupted")))
     drawn = clock.monotonic()
-    while not running.dock.stopping and not (running.dock.idle and card_is_done(state, BAY, TRIES)):
+    while not running.dock.stopping and not (
+        running.dock.idle and card_is_done(state, BAY, TRIES, custodian_first=custodian_first)
+    ):
         running.dock.turn(running.workers, TICK_S)
         if bars and clock.monotonic() - drawn > TICK_S:
             drawn = clock.monotonic()

@@ -142,7 +142,8 @@ def _certificates(file: Path, option: str) -> tuple[x509.Certificate, ...]:
 def _recorder(args: argparse.Namespace, dock: DockIdentity) -> keys_rotation.Write:
     chosen = config.of(args)
     who = chosen.dock
-    setting = custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, chosen.sha256)
+    policy = chosen.erase.policy
+    setting = custody.Setting(dock.origin, dock.id, who.site, who.responsible, __version__, chosen.sha256, policy)
     return keys_rotation.recorder(SystemClock().now, setting)
 
 

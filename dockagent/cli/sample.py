@@ -17,7 +17,7 @@ from dockagent.desk_rules import LEDGER, court
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.ledger.leaves import Leaves
-from dockagent.ledger.seed_notes import Court, SeedNote, first_behind, seed_note
+from dockagent.ledger.seed_notes import Court, SeedNote, first_behind, joined, seed_note
 
 NEWEST = "newest"
 TRIES = 3  # a busy dock takes in footage between our look and the record
@@ -127,7 +127,7 @@ def _checkpoint(args: argparse.Namespace, home: RealDisk, request: int, asked: R
     chosen = first_behind(home, LEDGER, request, bench)
     sizes = [size for size in (chosen.head.size if chosen else 0, asked.size) if size]
     if args.seed_from != NEWEST:
-        chosen = _given(Path(args.seed_from), bench)
+        chosen = joined(_given(Path(args.seed_from), bench), chosen, bench)
         size = chosen.head.size
         if size <= request:
             raise Refused(f"the checkpoint is over {size} records: it was there before record {request} asked")

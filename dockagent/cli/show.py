@@ -7,13 +7,17 @@ from typing import Any
 
 import msgspec
 
-from dockagent.cli import history
-from dockagent.core import custody, strict_json, summary
+from dockagent import config
+from dockagent.cli import handed_out, history
+from dockagent.cli.handed_out import HandedOut
+from dockagent.clock import SystemClock, zone
+from dockagent.core import custodian_table, custody, permit_words, strict_json, summary
 from dockagent.core.model import Clip, State
 from dockagent.core.narrate import tell
 from dockagent.core.plain import plain
 from dockagent.core.session import advance
 from dockagent.core.stream.in_stream import NAMES
+from dockagent.core.uplink_words import clip_waits
 
 HELP = "everything that is known about one clip: verdicts, place, custody timeline"
 
@@ -27,28 +31,36 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 def run(args: argparse.Namespace) -> int:
     """Print one clip. Raises Missing where there is none, UsageError where there are several."""
-    clip, timeline = _find(args)
+    clip, timeline, state, handed = _find(args)
     row = summary.clip_row(clip)
+    waits = clip_waits(clip, state, SystemClock().now().utc_ms, config.terms_of(config.of(args), zone))
+    row["reason"] = summary.with_wait(row["reason"], clip, waits)
     row["samples"] = msgspec.to_builtins(clip.measure)
     row["in_stream"] = msgspec.to_builtins(clip.in_stream)
     row["preview"] = [thing.name for thing in clip.preview]
     row["findings"] = [summary.finding_row(one) for one in clip.findings]
     row["receipt"] = msgspec.to_builtins(clip.receipt)
+    row["custodian"] = custodian_table.row(state, clip.id)
+    row["custodian_says"] = custodian_table.words(state, clip.id)
+    row["permit"] = permit_words.row(state, clip.id)
+    row["handed_out"] = handed.rows(clip.id)
     row["timeline"] = timeline
     print(json.dumps(row, indent=2) if args.json else _text(row))
     return 0
 
 
-def _find(args: argparse.Namespace) -> tuple[Clip, list[dict[str, Any]]]:
-    state, told = State(), []
+def _find(args: argparse.Namespace) -> tuple[Clip, list[dict[str, Any]], State, HandedOut]:
+    state, told, handed = State(), [], HandedOut(args.clip)
     for index, payload in enumerate(history.payloads(args)):
         event, at_ms = custody.event_of(payload, index)
         raw = strict_json.parse(payload)
+        handed.take(event, index, raw["when"]["utc"])
         about = raw["links"].get("clip", "")
         if about.startswith(args.clip):
             told.append({"record": index, "utc": raw["when"]["utc"], "what": tell(event, state), "clip": about})
         advance(state, event, at_ms)
-    return history.one_clip(state, args), told
+    state.running = state.running and history.in_use(args)
+    return history.one_clip(state, args), told, state, handed
 
 
 def _samples(found: dict[str, Any] | None) -> Iterator[str]:
@@ -88,10 +100,13 @@ def _text(row: dict[str, Any]) -> str:
         plain(f"ON HOLD by record {one['record']} since {one['since']}: {one['basis']}, {one['authority']}")
         for one in row["holds"]
     ]
+    lines += [f"{'custodian:':<12} {plain(row['custodian_says'])}"] if row["custodian_says"] else []
+    lines += [f"{'camera copy:':<12} {plain(one)}" for one in permit_words.lines(row["permit"])]
     lines += ["Verdicts"]
     lines += [f"  {name:<10} {says:<9} {row['reasons'].get(name, '')}" for name, says in row["verdicts"].items()]
     lines += ["Samples", *(f"  {line}" for line in _samples(row["samples"]))]
     lines += ["Signatures in its stream", *(f"  {line}" for line in _in_stream(row["in_stream"]))]
     lines += [f"Previews: {', '.join(row['preview']) or 'none'}", *(f"  {one['text']}" for one in row["findings"])]
+    lines += ["Handed out", *(f"  {line}" for line in handed_out.lines(row["handed_out"]))]
     lines += ["Custody", *(f"  {one['utc']}  #{one['record']:<6} {one['what']}" for one in row["timeline"])]
     return "\n".join(lines)

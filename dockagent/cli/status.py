@@ -5,11 +5,17 @@ import json
 from collections import Counter
 from typing import Any
 
+from dockagent import config
 from dockagent.cli import history
-from dockagent.clock import SystemClock
-from dockagent.core import summary
-from dockagent.core.model import State
+from dockagent.clock import SystemClock, zone
+from dockagent.core import custodian_table, summary, uplink_words
+from dockagent.core.link import SENDS
+from dockagent.core.model import Clip, State
 from dockagent.core.narrate import size
+from dockagent.core.plain import plain
+from dockagent.core.trouble import Kind
+from dockagent.core.uplink import Terms
+from dockagent.core.uplink_words import clip_waits, spool_words, store_words
 
 HELP = "bays, cameras, and why anything is not delivered yet"
 LINES = 20
@@ -25,18 +31,23 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 when all is delivered or under way, 1 when a camera or a clip is held up, 3 when there is a quarantine."""
     state = history.state(args)
     state.running = state.running and history.in_use(args)
-    rows = _rows(state)
-    print(json.dumps(rows, indent=2) if args.json else _text(rows, SystemClock().now().utc_ms))
-    return 1 if rows["held_up"] else 3 if rows["quarantined"] else 0
+    now_ms, terms = SystemClock().now().utc_ms, config.terms_of(config.of(args), zone)
+    said = config.of(args).custodian
+    rows = _rows(state, now_ms, terms, said.alarm_hours * 3_600_000)
+    words = {"Store": store_words(state, now_ms, terms), "Spool": spool_words(state, now_ms, terms)}
+    if said.keys or rows["custodian"]["receipts"]:
+        words["Custodian"] = plain(custodian_table.summary_words(rows["custodian"]))
+    print(json.dumps(rows, indent=2) if args.json else _text(rows, words, now_ms))
+    return 1 if rows["held_up"] or rows["custodian"]["alarms"] else 3 if rows["quarantined"] else 0
 
 
-def _rows(state: State) -> dict[str, Any]:
-    clips = [summary.clip_row(clip) for clip in state.clips.values()]
+def _rows(state: State, now_ms: int, terms: Terms, alarm_ms: int) -> dict[str, Any]:
+    clips = [_clip_row(clip, state, now_ms, terms) for clip in state.clips.values()]
     bays = [summary.session_row(session, state) for session in state.sessions.values()] if state.running else []
     quarantined = [row for row in clips if row["state"] == "quarantined"]
     waiting = [row for row in clips if row["state"] == "spooled"] + [row for row in quarantined if not row["stored"]]
     held_up = [row for row in bays if row["phase"] == "refused" or row["counts"]["failed"]]
-    held_up += [clip for clip in waiting if state.clips[clip["clip_id"]].trouble.reason]
+    held_up += [clip for clip in waiting if _held_up(state.clips[clip["clip_id"]], state)]
     return {
         "running": state.running,
         "bays": bays,
@@ -47,11 +58,24 @@ def _rows(state: State) -> dict[str, Any]:
         "on_hold": [row for row in clips if row["holds"]],
         "store": state.uplink.trouble.reason or "no trouble seen",
         "spool": state.spool.reason or "no trouble seen",
+        "uplink": uplink_words.row(state, now_ms, terms),
         "history": summary.history_row(state.history),
+        "custodian": custodian_table.summary(state, now_ms, alarm_ms),
     }
 
 
-def _text(rows: dict[str, Any], now_ms: int) -> str:
+def _clip_row(clip: Clip, state: State, now_ms: int, terms: Terms) -> dict[str, Any]:
+    row = summary.clip_row(clip)
+    return {**row, "reason": summary.with_wait(row["reason"], clip, clip_waits(clip, state, now_ms, terms))}
+
+
+def _held_up(clip: Clip, state: State) -> bool:
+    """Waiting for its turn or for the upload hours is as it should be."""
+    away = bool(state.uplink.trouble.attempts) and clip.phase in SENDS
+    return away or (bool(clip.trouble.reason) and clip.trouble.kind != Kind.HOURS)
+
+
+def _text(rows: dict[str, Any], words: dict[str, str], now_ms: int) -> str:
     lines = [f"Dock: {'running' if rows['running'] else 'not running'}"]
     for row in rows["bays"]:
         camera = row["camera"].get("id", "unknown camera")
@@ -69,6 +93,6 @@ def _text(rows: dict[str, Any], now_ms: int) -> str:
     if rows["on_hold"]:
         kept = size(sum(row["bytes"] for row in rows["on_hold"]))
         lines.append(f"On hold: {len(rows['on_hold'])} clips, {kept} (see `dockagent clips --held`)")
-    lines += [f"Store: {rows['store']}", f"Spool: {rows['spool']}"]
+    lines += [f"{name}: {says}" for name, says in words.items()]
     lines.append(f"History: {summary.history_words(rows['history'], now_ms)}")
     return "\n".join(lines)

@@ -5,7 +5,11 @@ import json
 import sys
 from pathlib import Path
 
-from dockagent.errors import Missing
+from dockagent import config
+from dockagent.core import events as ev
+from dockagent.core.acts import Grounds
+from dockagent.desk import desk
+from dockagent.errors import Missing, Refused, UsageError
 from dockagent.evidence import report
 from dockagent.evidence.report import Report, Verdict
 from dockagent.evidence.sealed import read_identities
@@ -18,6 +22,7 @@ from dockagent.evidence.verify import (
     verify,
     verify_together,
 )
+from dockagent.ledger.keys import PUBLIC
 
 HELP = "check a ledger, a stored clip, or a whole store, offline"
 DESCRIPTION = """Check a ledger folder, a dock's home, a stored clip's folder, or any folder above such.
@@ -49,7 +54,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
         type=Path,
         action="append",
         default=[],
-        help="an age identity: what is sealed to it is opened and checked too, through the temporary folder",
+        help="an age identity: what is sealed to it is opened and checked too, through the temporary folder; in a"
+        " dock's home that goes on record",
     )
     parser.set_defaults(run=run)
 
@@ -60,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
     clips = stored_clips(args.paths)
     also, keys = found_elsewhere(args.paths, args.checkpoint), keys_beside(args.paths)
     identities = read_identities(args.identity)
+    if identities:
+        _on_record(args)
     reports: list[Report] = []
     for path in args.paths:
         try:
@@ -74,3 +82,30 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(report.as_text(reports))
     return report.exit_code(reports)
+
+
+def _on_record(args: argparse.Namespace) -> None:
+    """Whoever opens sealed footage in a dock's home reads footage there: on record, before any of it is opened. Raises
+    UsageError or Refused where that cannot be; a copy outside of a home needs no record, as nobody could write one."""
+    for path in args.paths:
+        home = next((one for one in (path.absolute(), *path.absolute().parents) if _is_home(one)), None)
+        if home is None:
+            continue
+        why = Grounds(purpose="what is sealed is opened and compared with its record")
+        try:
+            with desk(config.of(args), home) as at:
+                clip = path.absolute().name
+                at.record(ev.Accessed("verify", clip if clip in at.state.clips else "", grounds=why))
+        except (Missing, OSError) as err:
+            what = err.what if isinstance(err, Missing) else f"{err.filename}: {err.strerror}"
+            raise Refused(f"{_ON_RECORD.format(home)}: {what}", _COPY) from err
+        except UsageError as err:
+            raise UsageError(f"{_ON_RECORD.format(home)}: {err.what}", err.hint) from err
+
+
+_ON_RECORD = "sealed footage in the dock's home {} is opened on record only"
+_COPY = "check a copy of the clips outside of the home, or see why the dock does not answer"
+
+
+def _is_home(folder: Path) -> bool:
+    return (folder / "keys").is_dir() and (folder / "ledger" / PUBLIC).is_file()

@@ -3,14 +3,17 @@
 from typing import Any
 
 from dockagent.core import events as ev
-from dockagent.core import plan
+from dockagent.core import link, plan
 from dockagent.core.clip_samples import Measure
 from dockagent.core.inventory import Finding
-from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State, Trouble
+from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State
 from dockagent.core.stream.in_stream import InStream
+from dockagent.core.trouble import Kind, Trouble
 from dockagent.errors import Refused
 
 C = ClipPhase
+
+SENDS = ("send-preview", "send-master")  # steps that offer something to the store
 
 # From which phase each event takes a clip. Where it leads depends on the clip: see the functions below.
 CLIP_TABLE: dict[type[ev.Event], ClipPhase] = {
@@ -153,7 +156,7 @@ def transferred(state: State, event: ev.Transferred, at_ms: int) -> None:
     """Its previews are in the store."""
     clip = state.clips[event.clip_id]
     clip.findings.extend(event.findings)
-    state.uplink.trouble = Trouble()
+    link.answered(state, at_ms)
     to_phase(state, clip, C.SHOWN)
 
 
@@ -162,7 +165,7 @@ def delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
     clip = state.clips[event.clip_id]
     clip.receipt = event.receipt
     clip.findings.extend(event.findings)
-    state.uplink.trouble = Trouble()
+    link.answered(state, at_ms)
     to_phase(state, clip, C.DONE if clip.quarantine else C.DELIVERED)
 
 
@@ -186,12 +189,26 @@ def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
     if event.record:
         to_phase(state, clip, C.LOCKED if clip.seal else C.PREVIEWED)
         return
-    if event.link:
-        try_again(state.uplink.trouble, event.reason, at_ms, "uplink")
-    try_again(clip.trouble, event.reason, at_ms, clip.id)
-    clip.trouble.final = not event.retry
+    _wait(state, clip, event, at_ms)
     state.queues[clip.phase].pop(clip.id, None)
     state.queues[clip.phase][clip.id] = None
+
+
+def _wait(state: State, clip: Clip, event: ev.ClipFailed, at_ms: int) -> None:
+    """When it is tried again, by the rule for this kind of failure. What the store refused for good is offered to it
+    again a day later: somebody may have mended the store by then."""
+    if event.kind == Kind.HOURS:
+        clip.trouble = Trouble(event.reason, kind=event.kind)
+        return
+    rule = link.rule(event.kind, whole=event.link)
+    try_again(clip.trouble, event.reason, at_ms, clip.id, rule.first_ms, rule.longest_ms)
+    clip.trouble.kind = event.kind or (Kind.LINK if event.link else "")
+    clip.trouble.final = not event.retry
+    if clip.trouble.final:
+        clip.trouble.wait_ms = link.REFUSED_AGAIN_MS if event.step in SENDS else 0
+        clip.trouble.retry_ms = at_ms + clip.trouble.wait_ms if clip.trouble.wait_ms else 0
+    if event.link:
+        link.failed(state, clip.id, clip.trouble, at_ms, event.after_ms)
 
 
 def forget(state: State, clip: Clip) -> None:
@@ -232,4 +249,5 @@ def try_again(
     """Note a failure, and when to try again: exponentially later each time."""
     trouble.reason = reason
     trouble.attempts += 1
-    trouble.retry_ms = at_ms + plan.backoff_ms(trouble.attempts, key, first_ms, longest_ms)
+    trouble.wait_ms = plan.backoff_ms(trouble.attempts, key, first_ms, longest_ms)
+    trouble.retry_ms = at_ms + trouble.wait_ms

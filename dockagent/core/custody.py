@@ -11,22 +11,29 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core import strict_json
+from dockagent.core import policy, store_table, strict_json
 from dockagent.core.acts import DONE
-from dockagent.core.events import AnyEvent, Event, PersonsAct
+from dockagent.core.events import AnyEvent, Delivered, Event, PersonsAct, Transferred
 from dockagent.core.model import Clip, Session, State
 from dockagent.core.moment import Instant, parse_rfc3339, rfc3339
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 
 SCHEMA = "urn:dockagent:record:1"
-POLICY = "keep/1"  # nothing is erased from a camera: permits do not exist yet
-_FAILURES = frozenset({"acquire.failed", "checkpoint.failed", "clip.failed", "disclose.failed", "session.failed"})
+POLICY = "keep/1"  # nothing is erased from a camera
+ERASES = "permit/1"  # what a valid permit names is erased; core/erasing.py says what else has to be true
+_FAILURES = frozenset(
+    {
+        *("acquire.failed", "checkpoint.failed", "clip.failed", "disclose.failed", "session.failed"),
+        *("erase.failed", "permit.refused"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is the same in every record of one run of one dock. ``origin`` names the ledger."""
+    """What is the same in every record of one run of one dock. ``origin`` names the ledger; ``policy``: the rule in
+    force for what is on cameras."""
 
     origin: str
     dock: str
@@ -34,6 +41,7 @@ class Setting:
     responsible: str
     version: str
     config_sha256: str
+    policy: str = policy.KEEP
 
 
 def record(event: Event, index: int, at: Instant, setting: Setting, state: State) -> bytes:
@@ -74,7 +82,7 @@ def record(event: Event, index: int, at: Instant, setting: Setting, state: State
             },
             "outcome": "failure" if failed else "success",
             "errors": [what["reason"]] if failed else [],
-            "links": _links(what),
+            "links": {**_links(what), **_rests_on(event, state)},
         }
     )
 
@@ -100,11 +108,11 @@ def _who(event: Event, setting: Setting) -> dict[str, Any]:
 
 def _why(event: Event, kind: str, setting: Setting) -> dict[str, Any]:
     if not isinstance(event, PersonsAct):
-        return {"purpose": "collection of footage", "policy": POLICY, "authority": setting.responsible}
+        return {"purpose": "collection of footage", "policy": setting.policy, "authority": setting.responsible}
     grounds = event.grounds
     return {
         "purpose": grounds.purpose or kind,
-        "policy": POLICY,
+        "policy": setting.policy,
         "basis": grounds.basis,
         "authority": grounds.authority,
         "recipient": grounds.recipient,
@@ -126,6 +134,15 @@ def _item(clip: Clip | None, session: Session | None) -> dict[str, Any]:
 
 def _links(what: dict[str, Any]) -> dict[str, str]:
     return {name: what[key] for name, key in (("session", "session"), ("clip", "clip_id")) if what.get(key)}
+
+
+def _rests_on(event: Event, state: State) -> dict[str, str]:
+    """By which check of its store a receipt is to be judged: the number of that record."""
+    if not isinstance(event, Delivered | Transferred):
+        return {}
+    receipt = event.receipt if isinstance(event, Delivered) else next(iter(event.receipts), None)
+    checked = store_table.newest(state, receipt.store) if receipt else -1
+    return {"store_check": str(checked)} if checked >= 0 else {}
 
 
 def replay(payloads: Iterable[bytes], state: State) -> None:

@@ -6,8 +6,11 @@ Failures carry ``retry``: whether the same act may succeed later without anyone'
 
 import hashlib
 
-from dockagent.core import event, events_access, events_disclosure, events_review
+from dockagent.core import event, events_access, events_disclosure, events_early, events_review, events_store
 from dockagent.core.clip_samples import Measure
+from dockagent.core.early_parts import NO_PARTS, Parts
+from dockagent.core.events_custodian import OfCustodian
+from dockagent.core.events_permit import OfPermits
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
 from dockagent.core.model import Camera, Cosigner, Receipt, Seal, Thing, TimeStamp
@@ -26,6 +29,8 @@ DisclosureFailed = events_disclosure.DisclosureFailed
 Assigned = events_review.Assigned
 SampleAsked = events_review.SampleAsked
 SampleDrawn = events_review.SampleDrawn
+StoreChecked = events_store.StoreChecked
+SentEarly = events_early.SentEarly
 
 
 class DockStarted(Event, frozen=True, tag="dock.start"):
@@ -173,6 +178,7 @@ class Acquired(Event, frozen=True, tag="acquire"):
     chunk_root: str
     resumed_at: int
     read_ms: int
+    parts: Parts = NO_PARTS
 
 
 class AcquireFailed(Event, frozen=True, tag="acquire.failed"):
@@ -284,6 +290,8 @@ class ClipFailed(Event, frozen=True, tag="clip.failed"):
     link: bool  # the way to the store is in trouble, not this clip
     lost: bool = False  # the dock's copy is not what it was: the clip has to be pulled again
     record: bool = False  # the clip record is not what it was: it has to be signed again
+    kind: str = ""  # core/trouble.py: Kind; empty in old records
+    after_ms: int = 0  # the store asked us to wait so long
 
 
 class Disposed(Event, frozen=True, tag="dispose"):
@@ -308,8 +316,7 @@ class Released(Event, frozen=True, tag="camera.release"):
 
 
 class CameraChanged(Event, frozen=True, tag="camera.changed"):
-    """Files came or went on a card that had been listed: it is listed again. ``again``: found just before its release,
-    which happens only so often."""
+    """Files came or went on a listed card: it is listed again. ``again``: found just before its release."""
 
     session: str
     again: bool = False
@@ -380,13 +387,11 @@ AnyEvent = (
     | CameraDetached
     | Checkpointed
     | CheckpointFailed
-    | Accessed
-    | HoldSet
-    | HoldCleared
-    | DisclosureAsked
-    | Disclosed
-    | DisclosureFailed
-    | Assigned
-    | SampleAsked
-    | SampleDrawn
+    | events_access.OfAccess
+    | events_disclosure.OfDisclosures
+    | events_review.OfReviews
+    | StoreChecked
+    | SentEarly
+    | OfCustodian
+    | OfPermits
 )

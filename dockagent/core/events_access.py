@@ -25,3 +25,6 @@ class HoldCleared(PersonsAct, frozen=True, tag="hold.clear"):
 
     clip_id: str
     hold: int
+
+
+OfAccess = Accessed | HoldSet | HoldCleared

@@ -39,3 +39,6 @@ class DisclosureFailed(PersonsAct, frozen=True, tag="disclose.failed"):
     asked: int
     reason: str
     kind: Kind = "package"
+
+
+OfDisclosures = DisclosureAsked | Disclosed | DisclosureFailed

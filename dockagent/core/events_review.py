@@ -27,3 +27,6 @@ class SampleDrawn(PersonsAct, frozen=True, tag="review.draw"):
     checkpoint: tuple[str, ...]
     seed: str
     clips: tuple[str, ...]
+
+
+OfReviews = Assigned | SampleAsked | SampleDrawn

@@ -3,7 +3,8 @@
 from dockagent.core import events as ev
 from dockagent.core import review
 from dockagent.core.clip_table import try_again
-from dockagent.core.model import History, State, Trouble
+from dockagent.core.model import History, State
+from dockagent.core.trouble import Trouble
 
 OF_HISTORY = (ev.Checkpointed, ev.CheckpointFailed)
 FIRST_MS, LONGEST_MS = 15_000, 300_000

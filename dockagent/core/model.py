@@ -9,12 +9,19 @@ from enum import StrEnum
 
 import msgspec
 
+from dockagent.core import receipt
 from dockagent.core.acts import Ask
 from dockagent.core.clip_samples import Measure
+from dockagent.core.custodian_state import CustodianState
+from dockagent.core.early_parts import NO_PARTS, Early, Parts
 from dockagent.core.inventory import Entry, Finding, Skipped
 from dockagent.core.manifest import Reading, Verdicts
+from dockagent.core.permit_state import PermitState
+from dockagent.core.promise import StoreCheck
 from dockagent.core.stream.in_stream import InStream
+from dockagent.core.trouble import Trouble, Uplink
 
+Receipt = receipt.Receipt  # here too: it is part of what events carry
 CHUNK = 1 << 20  # bytes of one leaf of a clip's chunk tree
 
 
@@ -50,18 +57,6 @@ class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recipients: tuple[str, ...]
     master: Thing
     previews: tuple[Thing, ...]
-
-
-class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The store's word that it holds an object, as :class:`dockagent.stores.Stored` gave it."""
-
-    store: str
-    key: str
-    bytes: int
-    sha256: str
-    proof: str
-    version: str
-    etag: str
 
 
 class Cosigner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,21 +159,6 @@ class ClipPhase(StrEnum):
 UNDELIVERED = frozenset(ClipPhase) - {ClipPhase.DELIVERED, ClipPhase.DONE}
 
 
-@dataclass(slots=True)
-class Trouble:
-    """What stands in the way of something, how often it was tried, and when to try again (ms since 1970 UTC)."""
-
-    reason: str = ""
-    attempts: int = 0
-    retry_ms: int = 0
-    final: bool = False
-
-    def due(self, now_ms: int) -> bool:
-        """Whether to try now. A wait longer than any we order means that the clock was stepped back: try."""
-        return not self.final and not 0 < self.retry_ms - now_ms <= LONGEST_WAIT_MS
-
-
-LONGEST_WAIT_MS = 375_000  # a quarter more than the longest backoff
 UNLISTED = "unlisted"  # code of the finding that there is more on the card than its inventory says
 RELISTS = 3  # how often a card that changes under us is listed again before its files are taken as they are
 
@@ -254,6 +234,7 @@ class Clip:
     fingerprint: str
     chunk_root: str
     acquired_ms: int
+    parts: Parts = NO_PARTS
     about: Attribution = field(default_factory=Attribution)
     profile: str = ""
     aliases: list[str] = field(default_factory=list)
@@ -289,13 +270,6 @@ class Clip:
     def kept(self) -> bool:
         """Whether only a hold keeps it in the spool: it is delivered, and nothing is left to do."""
         return self.phase is ClipPhase.DELIVERED and bool(self.holds)
-
-
-@dataclass(slots=True)
-class Uplink:
-    """The way to the store. While it is in trouble nobody queues up at it."""
-
-    trouble: Trouble = field(default_factory=Trouble)
 
 
 @dataclass(slots=True)
@@ -390,6 +364,10 @@ class State:
     assignments: dict[str, list[Assignment]] = field(default_factory=dict)
     wearers: dict[str, Wearer] = field(default_factory=dict)
     reviews: dict[int, Review] = field(default_factory=dict)
+    early: dict[str, Early] = field(default_factory=dict)  # by item, what went to the store before it was all read
+    custodian: CustodianState = field(default_factory=CustodianState)
+    permits: PermitState = field(default_factory=PermitState)
+    store_checks: dict[str, StoreCheck] = field(default_factory=dict)  # the newest, by the store's URL
 
     def session(self, session_id: str) -> Session | None:
         """The session with this id, if its camera is still in its bay."""

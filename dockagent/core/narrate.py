@@ -6,12 +6,15 @@ from typing import Any
 import msgspec
 
 from dockagent.core import events as ev
-from dockagent.core import review
+from dockagent.core import permit_words, promise, review
 from dockagent.core.clip_samples import Measure
+from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.core.link import RULES
 from dockagent.core.model import State
 from dockagent.core.moment import rfc3339
 from dockagent.core.plain import plain
 from dockagent.core.stream.in_stream import InStream, StreamSignature
+from dockagent.core.trouble import Kind
 
 
 def tell(event: ev.Event, state: State) -> str:
@@ -62,6 +65,18 @@ def one_in_stream(one: StreamSignature) -> str:
 def _measured(event: ev.Measured, state: State) -> str:
     signed = in_stream(event.in_stream)
     return f"{_path(event, state)}: {samples(event.measure)}" + (f"; {signed}" if signed else "")
+
+
+def _sent_early(event: ev.SentEarly, state: State) -> str:
+    if event.how == "dropped":
+        return "parts that were sent before it was all read are thrown away: it went another way"
+    words = f"{event.parts} parts ({size(event.bytes)}) sent while it is read"
+    return f"{words}; stopped: {event.reason}" if event.reason else words
+
+
+def _store_checked(event: ev.StoreChecked, state: State) -> str:
+    broken = [one.promise for one in event.kept if one.answer == promise.BROKEN]
+    return f"{event.store} is {event.standing}, by {person(event)}; breaks: {', '.join(broken) or 'nothing'}"
 
 
 def _path(event: Any, state: State) -> str:
@@ -126,6 +141,19 @@ def _again(event: Any) -> str:
     return "; will try again" if event.retry else "; given up"
 
 
+def _clip_failed(event: ev.ClipFailed, state: State) -> str:
+    if event.kind == Kind.HOURS:
+        return f"{_path(event, state)}: {event.step}: {event.reason}"
+    rule = RULES.get(event.kind)
+    kind = f"{rule.words}: " if rule else ""
+    return f"{_path(event, state)}: {event.step}: {kind}{event.reason}{_again(event)}"
+
+
+def _acquire_failed(event: ev.AcquireFailed, state: State) -> str:
+    stopped = "PULLS WAIT: " if event.kind == "spool-full" else ""
+    return f"{event.path}: {stopped}{event.reason}{_again(event)}"
+
+
 def _checkpointed(event: ev.Checkpointed, state: State) -> str:
     stamped = f", stamped by {event.stamp.url}" if event.stamp else ""
     noticed = "".join(f"; {one.text}" for one in event.findings)
@@ -179,7 +207,7 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.InventoryTaken: _inventory,
     ev.SessionFailed: lambda event, state: f"{event.step}: {event.reason}{_again(event)}",
     ev.Acquired: _acquired,
-    ev.AcquireFailed: lambda event, state: f"{event.path}: {event.reason}{_again(event)}",
+    ev.AcquireFailed: _acquire_failed,
     ev.Verified: _verified,
     ev.PathVerified: _verified,
     ev.Measured: _measured,
@@ -196,7 +224,7 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.ClipFields: lambda event, state: f"{event.count} fields of a clip's record, root {event.root[:16]}…",
     ev.Transferred: lambda event, state: f"{_path(event, state)}: {len(event.receipts)} preview objects delivered",
     ev.Delivered: lambda event, state: f"{_path(event, state)} delivered, proof: {event.receipt.proof}",
-    ev.ClipFailed: lambda event, state: f"{_path(event, state)}: {event.step}: {event.reason}{_again(event)}",
+    ev.ClipFailed: _clip_failed,
     ev.Disposed: lambda event, state: (
         f"{_path(event, state)}: "
         + ("only the sealed copy is left" if event.what == ev.PLAINTEXT else "the dock's copy is removed")
@@ -223,4 +251,14 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     ev.HoldCleared: lambda event, state: (
         f"{_path(event, state)}: hold {event.hold} is over, by {person(event)}{grounds(event)}"
     ),
+    ev.StoreChecked: _store_checked,
+    CustodianReceived: lambda event, state: (
+        f"{_path(event, state)}: {event.word.custodian} read it back from storage at {event.word.time}"
+    ),
+    CustodianRefuted: lambda event, state: f"ALARM: {_path(event, state)}: {event.reason}",
+    CustodianAsked: lambda event, state: (
+        f"{event.found} receipts for {event.asked} clips" + (f"; {event.reason}" if event.reason else "")
+    ),
+    ev.SentEarly: _sent_early,
+    **permit_words.TOLD,
 }

@@ -4,25 +4,14 @@ Every order may be carried out twice. An order names what it is about, never how
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from dockagent.core import history
+from dockagent.core import custodian_table, early, erase_orders, history, permit_table, uplink
+from dockagent.core import order as base
 from dockagent.core.model import RELISTS, ClipPhase, Session, SessionPhase, State
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """``lane`` names the worker that carries it out; one lane carries out one order at a time."""
-
-    lane: str
-
-
-@dataclass(frozen=True, slots=True)
-class BayOrder(Order):
-    """An order about the camera in a bay. Its lane is ``bay:<bay>``."""
-
-    session: str
-    bay: str
+Order = base.Order  # here too, so that one name leads to all of them
+BayOrder = base.BayOrder
 
 
 class Identify(BayOrder):
@@ -104,8 +93,34 @@ class SendMaster(ClipOrder):
     """Put manifest, record and master into the store."""
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyOrder(Order):
+    """An order about parts of a file that is not a clip yet: which clip it will be by its camera's signature, and under
+    which key."""
+
+    session: str
+    item: str
+    expected: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendEarly(EarlyOrder):
+    """Send parts of the file that is being pulled in ``bay``."""
+
+    bay: str
+
+
+class DropEarly(EarlyOrder):
+    """Throw away what was sent of a file that went another way."""
+
+
 class Dispose(ClipOrder):
     """Free the spool of a clip that the store has proved to hold."""
+
+
+class AskCustodian(Order):
+    """Ask for the custodian's receipts of what was delivered. Its lane is its own."""
 
 
 class Notarize(Order):
@@ -116,7 +131,11 @@ class Notarize(Order):
 class Limits:
     """``pulls``: cameras read at the same time; ``previews``, ``uplinks``: workers of those lanes. ``notary_every_ms``
     and ``notary_records``: how long ago, or how many records ago, the ledger was last vouched for when it is to be
-    again; 0 ms: nobody is asked. ``seals``: clips that are sealed at the same time; 0: they go as they are."""
+    again; 0 ms: nobody is asked. ``seals``: clips that are sealed at the same time; 0: they go as they are. ``early``:
+    bytes of the parts in which files go to the store while they are read, 0 where none do. ``terms``: in which order
+    footage is sent, and when. ``custodian_every_ms``: how often the custodian's receipts are asked for, 0: never;
+    ``custodian_first``: a delivered clip stays in the spool until its receipt is there. ``erases``: whether permits are
+    followed; ``permits_every_ms``: how often they are asked for, 0: never."""
 
     pulls: int = 4
     previews: int = 1
@@ -125,6 +144,12 @@ class Limits:
     seals: int = 0
     notary_every_ms: int = 0
     notary_records: int = 1000
+    early: int = 0
+    terms: uplink.Terms = field(default_factory=uplink.Terms)
+    custodian_every_ms: int = 0
+    custodian_first: bool = False
+    erases: bool = False
+    permits_every_ms: int = 0
 
 
 # For each phase of a clip: the kind of order that moves it on, and the lane for it, best first within a lane.
@@ -136,12 +161,11 @@ _CLIP_WORK: tuple[tuple[ClipPhase, type[ClipOrder], str], ...] = (
     (ClipPhase.PREVIEWED, Admit, "desk"),  # or Seal, where this dock seals
     (ClipPhase.MEASURED, MakePreview, "preview"),
     (ClipPhase.VERIFIED, Measure, "preview"),
-    (ClipPhase.ADMITTED, SendPreview, "uplink"),
-    (ClipPhase.SHOWN, SendMaster, "uplink"),
 )
 
 
-NOTARY = "notary:0"
+NOTARY, CUSTODIAN = "notary:0", "custodian:0"
+PATIENCE_MS = 120_000  # who waits for one card is not kept longer by a store that says when to come again
 
 
 def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -> list[Order]:
@@ -159,6 +183,11 @@ def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -
     asks = limits.notary_every_ms > 0 and NOTARY not in lanes
     if asks and history.due(state.history, now_ms, limits.notary_every_ms, limits.notary_records):
         found.append(Notarize(NOTARY))
+    if CUSTODIAN not in lanes and custodian_table.due(state, now_ms, limits.custodian_every_ms):
+        found.append(AskCustodian(CUSTODIAN))
+    seek = () if erase_orders.PERMITS in lanes else permit_table.to_seek(state, now_ms, limits.permits_every_ms)
+    if seek:
+        found.append(erase_orders.SeekPermits(erase_orders.PERMITS, seek))
     return found
 
 
@@ -170,8 +199,10 @@ def _in_turn(state: State) -> list[Session]:
 def _bay_order(
     state: State, session: Session, lane: str, now_ms: int, busy: Collection[Order], limits: Limits
 ) -> Order | None:
-    if not session.trouble.due(now_ms) or session.phase in (SessionPhase.REFUSED, SessionPhase.RELEASED):
+    if not session.trouble.due(now_ms) or session.phase is SessionPhase.REFUSED:
         return None
+    if session.phase is SessionPhase.RELEASED:
+        return erase_orders.next_order(state, session, lane, now_ms) if limits.erases else None
     if session.phase is SessionPhase.ATTACHED:
         return Identify(lane, session.id, session.bay)
     if session.phase is SessionPhase.IDENTIFIED:
@@ -181,14 +212,19 @@ def _bay_order(
         return kind(lane, session.id, session.bay)
     if session.to_pull:
         return _pull(state, session, lane, now_ms, busy, limits)
-    return None if session.undelivered else _release(session, lane)
+    if limits.erases and (erase := erase_orders.next_order(state, session, lane, now_ms)) is not None:
+        return erase
+    if session.undelivered or session.id in permit_table.first_to_seek(state, limits.permits_every_ms):
+        return None
+    return _release(session, lane)
 
 
 def _pull(
     state: State, session: Session, lane: str, now_ms: int, busy: Collection[Order], limits: Limits
 ) -> Order | None:
     pulls = [order for order in busy if isinstance(order, Pull)]
-    if len(pulls) >= limits.pulls or not state.spool.due(now_ms):
+    most = 1 if state.spool.attempts else limits.pulls  # a full spool is tried by one camera, not by each
+    if len(pulls) >= most or not state.spool.due(now_ms):
         return None
     taken = {order.item for order in pulls}
     for item_id in session.to_pull:
@@ -216,8 +252,6 @@ def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Lim
     free = {
         kind: [f"{kind}:{n}" for n in range(count) if f"{kind}:{n}" not in taken] for kind, count in workers.items()
     }
-    if not state.uplink.trouble.due(now_ms):
-        free["uplink"] = []
     for (clip_id, path), digest in state.to_judge.items():
         if free["desk"] and clip_id not in at_work:
             yield VerifyPath(free["desk"].pop(0), clip_id, path, digest)
@@ -225,8 +259,34 @@ def _clip_orders(state: State, now_ms: int, busy: Collection[Order], limits: Lim
     for phase, usual, usual_lane in _CLIP_WORK:
         sealing = phase is ClipPhase.PREVIEWED and limits.seals > 0
         kind, lane = (Seal, "seal") if sealing else (usual, usual_lane)
-        for clip_id in _due(state, phase, now_ms, at_work, len(free[lane])):
+        kept = at_work | _unvouched(state) if kind is Dispose and limits.custodian_first else at_work
+        for clip_id in _due(state, phase, now_ms, kept, len(free[lane])):
             yield kind(free[lane].pop(0), clip_id)
+    idle = len(free["uplink"])
+    sends = sum(isinstance(order, SendPreview | SendMaster) for order in busy)
+    for clip_id in uplink.choose(state, now_ms, limits.terms, at_work, sends, len(free["uplink"])):
+        send = SendPreview if state.clips[clip_id].phase is ClipPhase.ADMITTED else SendMaster
+        yield send(free["uplink"].pop(0), clip_id)
+    alone = not sends and not any(isinstance(one, EarlyOrder) for one in busy) and len(free["uplink"]) == idle
+    if limits.early and early.line_is_free(state, now_ms, limits.terms, alone=alone):
+        yield from _early_orders(state, busy, limits, free["uplink"][: 1 if state.uplink.trouble.attempts else None])
+
+
+def _early_orders(state: State, busy: Collection[Order], limits: Limits, free: list[str]) -> Iterator[Order]:
+    """What is left of the line goes to files that are still being read."""
+    at_work = {one.item for one in busy if isinstance(one, EarlyOrder)}
+    for item, gone in early.to_drop(state):
+        if free and item not in at_work:
+            yield DropEarly(free.pop(0), gone.session, item, gone.expected, gone.key)
+    for pull in (one for one in busy if isinstance(one, Pull)):
+        found = early.may_send(state, pull.bay, pull.session, pull.item, limits.early)
+        if free and found is not None and pull.item not in at_work:
+            yield SendEarly(free.pop(0), pull.session, pull.item, found.expected, found.key, pull.bay)
+
+
+def _unvouched(state: State) -> set[str]:
+    """Delivered clips of which the custodian has not said yet that it read them back."""
+    return {clip_id for clip_id in state.queues[ClipPhase.DELIVERED] if not custodian_table.vouched(state, clip_id)}
 
 
 def _due(state: State, phase: ClipPhase, now_ms: int, at_work: set[str], most: int) -> list[str]:
@@ -252,10 +312,10 @@ def anything_waits(state: State) -> bool:
     for phase in ClipPhase:
         if phase is not ClipPhase.DONE:
             troubles.extend(state.clips[clip_id].trouble for clip_id in state.queues[phase])
-    return any(one.attempts and not one.final for one in troubles)
+    return any(one.attempts and not one.final for one in troubles) or permit_table.waits(state)
 
 
-def card_is_done(state: State, bay: str, tries: int) -> bool:
+def card_is_done(state: State, bay: str, tries: int, *, custodian_first: bool = False) -> bool:
     """Whether nothing more can be done for the camera in ``bay`` now: all is delivered, or what is left has been tried
     ``tries`` times or for the last time. ``ingest`` ends there."""
     session = state.sessions.get(bay)
@@ -270,18 +330,20 @@ def card_is_done(state: State, bay: str, tries: int) -> bool:
         return False
     if state.to_judge:
         return False
-    return _stuck(state, tries)
+    return _stuck(state, tries, custodian_first=custodian_first)
 
 
-def _stuck(state: State, tries: int) -> bool:
-    away = state.uplink.trouble.attempts >= tries
+def _stuck(state: State, tries: int, *, custodian_first: bool) -> bool:
+    away = state.uplink.trouble.attempts >= tries or state.uplink.trouble.wait_ms > PATIENCE_MS
     left = (
         state.clips[clip_id] for phase in ClipPhase if phase is not ClipPhase.DONE for clip_id in state.queues[phase]
     )
     return all(
         clip.kept
+        or (custodian_first and clip.phase is ClipPhase.DELIVERED)
         or clip.trouble.final
         or clip.trouble.attempts >= tries
+        or clip.trouble.wait_ms > PATIENCE_MS
         or (away and clip.phase in (ClipPhase.ADMITTED, ClipPhase.SHOWN))
         for clip in left
     )

@@ -46,10 +46,14 @@ def fingerprint_ranges(size: int) -> list[tuple[int, int]]:
 
 def store_prefix(clip: Clip) -> str:
     """The clip's folder in the store. The date is the camera's own, so that every dock arrives at the same key."""
-    camera = safe_name(clip.camera)
     if clip.quarantine:
-        return f"quarantine/{camera}/{clip.id}"
-    return f"clips/{camera}/{_day(clip.mtime_ms)}/{clip.id}"
+        return f"quarantine/{safe_name(clip.camera)}/{clip.id}"
+    return clip_folder(clip.camera, clip.mtime_ms, clip.id)
+
+
+def clip_folder(camera: str, mtime_ms: int, clip: str) -> str:
+    """Where a clip that nobody doubts lies in the store, by its camera, its file's time and its id."""
+    return f"clips/{safe_name(camera)}/{_day(mtime_ms)}/{clip}"
 
 
 def catalogue_key(clip: Clip, dock: str) -> str:

@@ -8,11 +8,25 @@ other table, of clips, is in ``clip_table.py``.
 from collections.abc import Callable
 from typing import Any
 
-from dockagent.core import attribution, clip_table, disclosure_table, history, hold_table, plan, review
+from dockagent.core import (
+    attribution,
+    clip_table,
+    custodian_table,
+    disclosure_table,
+    early,
+    history,
+    hold_table,
+    permit_table,
+    plan,
+    review,
+    store_table,
+)
 from dockagent.core import events as ev
 from dockagent.core.clip_table import try_again
+from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
 from dockagent.core.inventory import Finding
-from dockagent.core.model import RELISTS, UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State, Trouble
+from dockagent.core.model import RELISTS, UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State
+from dockagent.core.trouble import Trouble
 from dockagent.errors import Refused
 
 S, C = SessionPhase, ClipPhase
@@ -30,11 +44,13 @@ SESSION_TABLE: dict[type[ev.Event], frozenset[SessionPhase]] = {
     ev.CameraChanged: frozenset({S.LISTED, S.RELEASED}),  # -> identified
     ev.Released: frozenset({S.LISTED}),  # -> released
     ev.CameraDetached: frozenset(S),  # -> over
+    **permit_table.PHASES,
 }
 
 
 ITEM_TRIES = 5
 CLOCK_TRIES = 3
+SPOOL_LONGEST_MS = 1_800_000  # also looked at whenever a clip's room is free again
 COMES_BACK_MS = 15_000  # a camera that changes its mode needs some seconds
 
 
@@ -47,7 +63,12 @@ def advance(state: State, event: ev.Event, at_ms: int) -> None:
     if isinstance(event, ev.Assigned):
         attribution.check(state, event, at_ms)
     review.check(state, event)
+    store_table.check(state, event)
+    custodian_table.check(state, event)
+    permit_table.check(state, event, at_ms)
     _EFFECTS[type(event)](state, event, at_ms)
+    custodian_table.follow(state, event, at_ms)
+    permit_table.follow(state, event)
     history.count(state, event)
 
 
@@ -201,6 +222,7 @@ def _acquired(state: State, event: ev.Acquired, at_ms: int) -> None:
     item = session.items[event.item]
     item.clip_id, item.trouble = event.clip_id, Trouble()
     session.to_pull.pop(event.item, None)
+    early.acquired(state, event.item, event.clip_id)
     session.pulled_bytes += event.bytes
     session.trouble = Trouble()
     state.spool = Trouble()
@@ -244,6 +266,7 @@ def _new_clip(session: Session, item: Item, event: ev.Acquired, at_ms: int) -> C
         fingerprint=event.fingerprint,
         chunk_root=event.chunk_root,
         acquired_ms=at_ms,
+        parts=event.parts,
         profile=session.profile,
         manifest_sha256=session.manifest_sha256,
     )
@@ -253,7 +276,7 @@ def _acquire_failed(state: State, event: ev.AcquireFailed, at_ms: int) -> None:
     session = _session(state, event.session)
     item = session.items[event.item]
     if event.kind == "spool-full":
-        try_again(state.spool, event.reason, at_ms, "spool", first_ms=5000, longest_ms=30_000)
+        try_again(state.spool, event.reason, at_ms, "spool", first_ms=5000, longest_ms=SPOOL_LONGEST_MS)
         return
     if event.kind == "gone":  # ask the next file only when it may be back
         try_again(session.trouble, event.reason, at_ms, session.id, longest_ms=5000)
@@ -340,4 +363,10 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     ev.DisclosureAsked: disclosure_table.asked,
     ev.Disclosed: disclosure_table.disclosed,
     ev.DisclosureFailed: disclosure_table.failed,
+    ev.StoreChecked: store_table.checked,
+    CustodianReceived: custodian_table.received,
+    CustodianRefuted: custodian_table.refuted,
+    CustodianAsked: custodian_table.asked,
+    ev.SentEarly: early.sent,
+    **permit_table.EFFECTS,
 }

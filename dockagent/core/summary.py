@@ -28,6 +28,13 @@ def clip_reason(clip: Clip) -> str:
     return "" if clip.phase not in UNDELIVERED else f"waiting: {_WAITS[clip.phase]}"
 
 
+def with_wait(reason: str, clip: Clip, waits: str) -> str:
+    """A clip's reason, with what ``core/uplink_words`` says of its turn instead of what is known of it alone."""
+    if not waits:
+        return reason
+    return f"{clip.quarantine}; {waits}" if clip.quarantine else waits
+
+
 _WAITS = {
     ClipPhase.ACQUIRED: "to be verified",
     ClipPhase.VERIFIED: "to be measured",

@@ -4,10 +4,12 @@ It is a display credential and never the proof of the bytes: C2PA leaves out ``f
 file whose samples are not plainly in its media data gets none. It is signed with a credential that the agency keeps
 for this alone (``[disclosure]``): the dock's own keys each sign one thing, and a certificate that nobody knows would
 show people an "untrusted" that says nothing about the footage.
+
+The key stays here, and the library, which parses the film, works in a child without rights
+(:mod:`dockagent.media.c2pa_sign`).
 """
 
 import importlib.util
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from dockagent.clock import Clock
 from dockagent.core import certificates, plan
 from dockagent.core.moment import rfc3339
 from dockagent.disclosure.bag import BagWriter
 from dockagent.disclosure.clips import Packed
-from dockagent.errors import Refused, UsageError
+from dockagent.errors import Permanent, Refused, UsageError
+from dockagent.media import c2pa_sign
 
 FOLDER, ASSERTION = "data/c2pa", "org.dockagent.custody"
 _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".lrv": "video/mp4", ".mov": "video/quicktime"}
@@ -52,7 +56,7 @@ def credential(chain: str, key: str) -> Credential | None:
     return Credential(chain_pem.decode("ascii", "replace"), loaded)
 
 
-def sidecar(packed: Packed, by: Credential | None, bag: BagWriter) -> str:
+def sidecar(packed: Packed, by: Credential | None, bag: BagWriter, clock: Clock) -> str:
     """Put a clip's C2PA manifest into the bag, or say why it has none."""
     if by is None:
         return NO_CREDENTIAL
@@ -64,29 +68,22 @@ def sidecar(packed: Packed, by: Credential | None, bag: BagWriter) -> str:
         return f"{name} has no C2PA manifest: it is no MP4 or QuickTime file, or it is sealed"
     if measure is None or measure.why or not measure.trees:
         return f"{name} has no C2PA manifest: nobody could show that its samples are where C2PA looks"
-    manifest, why = _signed(packed, kind, by, bag)
+    manifest, why = _signed(packed, kind, by, bag, clock)
     if manifest:
         bag.add(f"{FOLDER}/{packed.clip.id}.c2pa", manifest)
     return why
 
 
-def _signed(packed: Packed, kind: str, by: Credential, bag: BagWriter) -> tuple[bytes, str]:
-    import c2pa
-
-    builder = c2pa.Builder(_claim(packed))
-    builder.set_intent(c2pa.C2paBuilderIntent.EDIT)  # "opened": it was there before, and nothing was done to it
-    builder.set_no_embed()
-
+def _signed(packed: Packed, kind: str, by: Credential, bag: BagWriter, clock: Clock) -> tuple[bytes, str]:
     def sign(data: bytes) -> bytes:
         pair = utils.decode_dss_signature(by.key.sign(data, ec.ECDSA(SHA256())))
         return b"".join(one.to_bytes(32) for one in pair)  # IEEE P1363, as COSE has it (RFC 9053 section 2.1)
 
     try:
-        signer = c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg.ES256, by.chain_pem, None)
-        with bag.disk.path(f"{packed.folder}/{packed.master}").open("rb") as film:
-            return bytes(builder.sign(signer, kind, film, _Nowhere())), ""
-    except c2pa.C2paError as err:
-        return b"", f"{packed.clip.path} has no C2PA manifest: {' '.join(str(err).split())[:300]}"
+        film = bag.disk.path(f"{packed.folder}/{packed.master}")
+        return c2pa_sign.manifest(film, kind, _claim(packed), by.chain_pem, sign, clock), ""
+    except Permanent as err:
+        return b"", f"{packed.clip.path} has no C2PA manifest: {' '.join(err.what.split())[:300]}"
 
 
 def _claim(packed: Packed) -> dict[str, Any]:
@@ -104,35 +101,3 @@ def _claim(packed: Packed) -> dict[str, Any]:
         "title": clip.path.rpartition("/")[2],
         "assertions": [{"label": ASSERTION, "data": custody}],
     }
-
-
-class _Nowhere(io.RawIOBase):
-    """Where the library writes the film that it was told not to change: as long as that, and kept by nobody."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._at = self._end = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return b""
-
-    def write(self, data: Any) -> int:
-        self._at += len(data)
-        self._end = max(self._end, self._at)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = (0, self._at, self._end)[whence] + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockagent.clock import Clock
 from dockagent.core import strict_json
 from dockagent.core.acts import Grounds, Recorded
 from dockagent.core.model import Clip
@@ -49,12 +50,14 @@ class Request:
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where it comes from. ``docks``: the dock's sets of public keys, oldest first; ``heads``: checkpoints, best first;
-    ``said``: what went wrong on the way to those who vouch for them; ``stamp``: who stamps the records' signatures."""
+    ``clock``: how long a child may take; ``said``: what went wrong on the way to those who vouch for them; ``stamp``:
+    who stamps the records' signatures."""
 
     places: Places
     leaves: Leaves
     docks: tuple[DockIdentity, ...]
     heads: Sequence[Head]
+    clock: Clock
     said: Sequence[str] = ()
     stamp: Stamp | None = None
     credential: Credential | None = None
@@ -79,7 +82,7 @@ def make(request: Request, sources: Sources, bag: BagWriter) -> str:
     files.append(("data/package.json", _for_programs(request, sources, packed)))
     for name, data in files:
         bag.add(name, data)
-    no_c2pa = [sidecar(one, sources.credential, bag) for one in packed]
+    no_c2pa = [sidecar(one, sources.credential, bag, sources.clock) for one in packed]
     # 4. The same for people.
     notes = [
         *_named_beside(packed),

@@ -5,10 +5,20 @@ from pathlib import Path
 
 from cryptography import x509
 
-from dockagent.clock import SystemClock
+from dockagent.clock import SystemClock, zone
 from dockagent.config import Config
 from dockagent.core.moment import Instant
-from dockagent.doctor import of_furniture, of_home, of_keys, of_machine, of_sealing, of_setting, of_witnesses
+from dockagent.doctor import (
+    of_furniture,
+    of_home,
+    of_keys,
+    of_machine,
+    of_sealing,
+    of_setting,
+    of_store,
+    of_uplink,
+    of_witnesses,
+)
 from dockagent.doctor.check import Check
 from dockagent.doctor.machine import Machine
 from dockagent.stores import Store
@@ -53,4 +63,6 @@ def examine(
     yield from of_sealing.sealing(config.sealing, home)
     yield from of_witnesses.witnesses(config.witnesses, config.timestamps, stamp_roots, home, now)
     yield from of_witnesses.witness(config.witness, home)
+    yield of_uplink.uplink(config, zone, now)
     yield of_setting.store(store_url, open_store)
+    yield of_store.promises(home, store_url, now)

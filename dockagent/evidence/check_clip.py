@@ -1,4 +1,5 @@
-"""Check a stored clip: every object against the dock's signed clip record. Pure over bytes, readers and keys.
+"""Check a stored clip: every object against the dock's signed clip record. Pure over bytes, readers and keys,
+but for the children that parse footage (:mod:`dockagent.evidence.footage`).
 
 A clip record is an in-toto Statement v1 in a DSSE envelope, ``predicateType`` ``urn:dockagent:clip-record:1``. Its
 subjects name the objects of the clip's folder with their SHA-256; its predicate tells size and chunk root of the
@@ -22,6 +23,8 @@ from dockagent.errors import Refused
 from dockagent.evidence.check_in_stream import check_in_stream, said_in_stream
 from dockagent.evidence.check_samples import Samples, check_samples, said_samples
 from dockagent.evidence.check_sealed import Open, Opened, check_sealed, found_names
+from dockagent.evidence.check_store_receipt import is_custodians
+from dockagent.evidence.footage import footage
 from dockagent.evidence.keyring import NO_TIME, Keyring, judge
 from dockagent.evidence.report import ASPECTS, Report, Verdict
 from dockagent.ledger.entries import Readable
@@ -97,8 +100,9 @@ def check_clip(
     objects, seals = _by_their_names(said, objects)
     instead = said.replaced(objects) if unsealed else set()
     missing = sorted(set(said.subjects) - set(objects) - said.inside - instead)
-    stray = sorted(set(objects) - set(said.subjects) - {RECEIPT_FILE} - others - seals)
-    samples, stream = _check_samples(said, objects), _check_in_stream(said, objects)
+    stray = sorted(set(objects) - set(said.subjects) - others - seals)
+    stray = [one for one in stray if not is_custodians(one)]
+    samples, stream = _look(said, objects)
     verdicts = {
         "intact": stream.weigh(samples.weigh(_intact(said, objects, instead))),
         "signature": signature,
@@ -142,29 +146,24 @@ def _opened(said: ClipRecord, objects: Mapping[str, Open], identities: Sequence[
     def compare(name: str, file: IO[bytes]) -> list[str]:
         here: Mapping[str, Open] = {name: lambda: nullcontext(file)}
         wrong = _compare(name, said.subjects[name], said, here[name])
-        return wrong or [*_check_samples(said, here).wrong, *_check_in_stream(said, here).wrong]
+        return wrong or [line for one in _look(said, here) for line in one.wrong]
 
     return check_sealed(said.sealing, objects, identities, compare)
 
 
-def _check_in_stream(said: ClipRecord, objects: Mapping[str, Open]) -> Samples:
-    if said.in_stream is None or MASTER not in objects:
-        return said_in_stream(said.in_stream)
+def _look(said: ClipRecord, objects: Mapping[str, Open]) -> tuple[Samples, Samples]:
+    """What the master's own bytes tell of its samples, and of the signatures in its stream."""
+    trees = said.samples if said.samples is not None and said.samples.trees else None
+    if MASTER not in objects or (trees is None and said.in_stream is None):
+        return said_samples(said.samples), said_in_stream(said.in_stream)
     try:
-        with objects[MASTER]() as source:
-            return check_in_stream(said.in_stream, source)
+        with objects[MASTER]() as source, footage(source) as film:
+            samples = check_samples(trees, film.measure()) if trees else said_samples(said.samples)
+            stream = said_in_stream(None) if said.in_stream is None else check_in_stream(said.in_stream, film.in_stream)
+            return samples, stream
     except OSError as err:
-        return Samples(unread=f"the signatures in the master's stream cannot be read: {err.strerror or err}")
-
-
-def _check_samples(said: ClipRecord, objects: Mapping[str, Open]) -> Samples:
-    if said.samples is None or not said.samples.trees or MASTER not in objects:
-        return said_samples(said.samples)
-    try:
-        with objects[MASTER]() as source:
-            return check_samples(said.samples, source)
-    except OSError as err:
-        return Samples(unread=f"the samples of the master cannot be read: {err.strerror or err}")
+        unread = f"the master cannot be looked into: {err.strerror or err}"
+        return Samples(unread=unread), Samples()
 
 
 def _unreadable(

@@ -4,16 +4,11 @@ Whoever checks gives no camera roots, so that the signer stays as the dock judge
 is found out anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from dockagent.core.boxes import Source
 from dockagent.core.narrate import one_in_stream
 from dockagent.core.stream.in_stream import C2PA, InStream, StreamSignature
-from dockagent.core.stream.look import look
-from dockagent.core.stream.scan import glance
 from dockagent.evidence.check_samples import Samples
-
-_SEEK_END = 2
 
 
 def said_in_stream(said: InStream | None) -> Samples:
@@ -21,13 +16,13 @@ def said_in_stream(said: InStream | None) -> Samples:
     return Samples(facts=tuple(_told(said, "not checked again here")) if said is not None else ())
 
 
-def check_in_stream(said: InStream, source: Source) -> Samples:
-    """Read the signatures of ``source`` again. Raises OSError where it cannot be read."""
+def check_in_stream(said: InStream, look: Callable[[], InStream]) -> Samples:
+    """Compare a record with what ``look`` finds in the bytes that are here. Raises what that raises."""
     if said.why and not said.signatures:
         return said_in_stream(said)  # nothing to compare, and what kept the dock from reading it would keep us too
-    source.seek(0, _SEEK_END)
-    size = source.tell()
-    found = glance(source, size) or look(source, size, (), 0)
+    found = look()
+    if found.why and not (found.doubt or found.signatures or said.signatures):
+        return Samples(facts=(*_told(said, ""), found.why))  # a dock that did not look said nothing of it once
     if found.why and not said.why:
         return Samples(
             unread=f"the signatures in its stream cannot be compared: {found.why}", facts=(*_told(said, ""),)

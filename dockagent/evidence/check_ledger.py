@@ -41,7 +41,7 @@ def check_ledger(path: str, lines: Iterable[bytes], checkpoint: bytes | None, ke
         "intact": _intact(tally, head, trouble),
         "signature": owners.signature(signed, head.size if head else tally.edge.size),
         "signer": owners.owner(signed, head.size if head else tally.edge.size)[1],
-        "time": NO_TIME,
+        "time": Verdict("unknown", tally.told.clock) if tally.told.clock else NO_TIME,
         "complete": _complete(tally, head),
     }
     torn = [f"{tally.torn} bytes of an unfinished record at the end"] if tally.torn else []

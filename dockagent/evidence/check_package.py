@@ -17,9 +17,10 @@ from dockagent.core.package_form import CASE, CLIPS, PACKAGE, TRUST, check_times
 from dockagent.errors import Refused, UsageError
 from dockagent.evidence.check_bag import Bag, about, check_bag, read
 from dockagent.evidence.check_clip import MASTER, RECORD_FILE, check_clip
-from dockagent.evidence.check_records import Records, check_records, of_type, parse_record, signed_record
+from dockagent.evidence.check_records import Records, check_records, gravest, of_type, parse_record
 from dockagent.evidence.check_sealed import Open
 from dockagent.evidence.check_vouched import check_vouched
+from dockagent.evidence.in_force import check_one_dock, record_signed
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.trust import DockIdentity, Trust, parse
@@ -132,9 +133,10 @@ def _log_entry(
         record["what"].get("clips"), list
     ):
         raise Refused("it does not say who handed out which clips, when and why")
-    signature, signer = signed_record(proof.index, envelope, keyring)
+    by = record_signed(proof.index, envelope, keyring)
     vouched = check_vouched(proof.checkpoint, token, keyring, trust)
-    worse = next((one for one in (signature, vouched.signature) if one.word != "pass"), None)
+    check_one_dock(by, vouched.signed, head)
+    signature = gravest([by.signature, vouched.signed.signature])
     what, clips = record["what"], record["what"].get("clips")
     if what.get("kind") != "package":  # anybody's file can be put on record as derived from a clip, a forged list too
         raise Refused(f"record {proof.index} speaks of a disclosure of kind {what.get('kind')!r}, not of a package")
@@ -144,8 +146,10 @@ def _log_entry(
     wrong = () if what.get("package_sha256") == made else ("it is not the package that was handed out: " + LIST,)
     return _Logged(
         {
-            "signature": worse or Verdict("pass", f"{signature.why}: record {proof.index} of {head.origin} names it"),
-            "signer": next((one for one in (signer, vouched.signer) if one.word != "pass"), signer),
+            "signature": signature
+            if signature.word != "pass"
+            else Verdict("pass", f"{by.signature.why}: record {proof.index} of {head.origin} names it"),
+            "signer": gravest([by.signer, vouched.signed.signer]),
             "time": vouched.time,
         },
         wrong,

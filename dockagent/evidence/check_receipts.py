@@ -40,6 +40,25 @@ def clips_in(stores: Sequence[Path]) -> list[StoredClip]:
     return [one for store in stores for top in ("clips", "quarantine") for one in _clips(store, top)]
 
 
+def check_published(ledger: str, lines: Iterable[bytes], store: Path) -> Report | None:
+    """The same for the copy of a ledger that ``store`` itself publishes, and that may be behind: whether every object
+    of which it tells is there. So a clip that was taken out of a store is missed without its dock, its folder, its
+    catalogue's line and all. None where it tells of none.
+
+    Which receipts are this store's: those that name it; where it was moved or copied, those that name the same one as
+    the ledger's last, for a dock publishes where it delivers.
+    """
+    every = list(_told(lines).receipts.values())
+    here = store.absolute().as_uri()
+    name = here if any(one["store"] == here for one in every) else (every[-1]["store"] if every else "")
+    own = {one["key"]: one for one in every if one["store"] == name}
+    if not own:
+        return None
+    others = len(every) - len(own)
+    facts = (f"{others} receipts were given by another store than {name}, and were not looked for",) if others else ()
+    return Report("receipts", ledger, {"complete": _held(own, [store])}, facts=facts)
+
+
 def check_receipts(
     ledger: str, origin: str, lines: Iterable[bytes], stores: Sequence[Path], clips: Iterable[StoredClip]
 ) -> Report | None:

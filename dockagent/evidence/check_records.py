@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ from dockagent.core import dsse, merkle, strict_json, tlog_proof
 from dockagent.core.package_form import BUNDLE, ENVELOPE, RECORDS, WITHHELD, bundle
 from dockagent.errors import Refused
 from dockagent.evidence.check_bag import Bag, read
-from dockagent.evidence.check_vouched import Vouched, check_vouched, in_force
+from dockagent.evidence.check_vouched import Vouched, check_vouched
+from dockagent.evidence.in_force import Signed, check_one_dock, record_signed
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import Report, Verdict, Word
 from dockagent.ledger.keys import RECORD
@@ -37,19 +38,9 @@ class Records:
     withheld: int = 0
     told: int = 0
 
-
-def signed_record(index: int, envelope: dsse.Envelope, keyring: Keyring) -> tuple[Verdict, Verdict]:
-    """The verdicts on signature and signer of ledger entry ``index``: by the keys in force at its place."""
-    for pool, standing in keyring.pools():
-        for dock in in_force(pool, index + 1):
-            if dsse.signed_by(envelope, dock.record_key):
-                return Verdict("pass", f"signed by dock {dock.id}"), standing
-    known = {dsse.key_id(dock.record_key) for pool, _ in keyring.pools() for dock in pool}
-    if known & {one.keyid for one in envelope.signatures}:
-        bad = Verdict("fail", f"record {index} was altered, or its keys were not in force at its place")
-        return bad, keyring.stranger("nobody's good signature is on it")
-    none = Verdict("unknown", f"no public key for record {index} is here")
-    return none, keyring.stranger("its public key is not here", key_is_here=False)
+    def took(self, by: Signed) -> None:
+        """Keep who signed a record or a checkpoint; of equal verdicts the last."""
+        self.signatures[by.signature.word], self.signers[by.signer.word] = by.signature, by.signer
 
 
 def parse_record(entry: bytes) -> tuple[dsse.Envelope, Mapping[str, Any]]:
@@ -94,10 +85,14 @@ def _record(
     envelope, record = parse_record(entry)
     index = _number(stem, record.get("index"), record.get("type"))
     found.told += 1
-    signature, signer = signed_record(index, envelope, keyring)
-    found.signatures[signature.word], found.signers[signer.word] = signature, signer
+    by = record_signed(index, envelope, keyring)
+    found.took(by)
     _same_bundle(bag, stem, entry)
-    if _proved(bag, stem, index, merkle.leaf_hash(entry), found, keyring, trust, tokens) and signature.word == "pass":
+    head = _proved(bag, stem, index, merkle.leaf_hash(entry), found, keyring, trust, tokens)
+    if head is None or head.head is None:
+        return
+    check_one_dock(by, head.signed, head.head)
+    if by.signature.word == head.signed.signature.word == "pass":
         found.said[index] = record
 
 
@@ -128,12 +123,13 @@ def _proved(
     keyring: Keyring,
     trust: Trust | None,
     tokens: Mapping[bytes, bytes],
-) -> bool:
-    """Whether the entry is in a ledger whose checkpoint is signed. Raises Refused for a proof of something else."""
+) -> Vouched | None:
+    """The checkpoint of the ledger that the entry is in; None without a proof. Raises Refused for a proof of something
+    else, and for one in another ledger than that of the records before: a package is one dock's."""
     name = f"{RECORDS}{stem}{tlog_proof.SUFFIX}"
     if name not in bag.files:
         found.unproved.append(stem)
-        return False
+        return None
     proof = tlog_proof.parse(read(bag, name))
     if proof.index != index:
         raise Refused(f"its proof is of entry {proof.index}")
@@ -142,9 +138,14 @@ def _proved(
     if head is None:
         token = tokens.get(hashlib.sha256(proof.checkpoint).digest())
         head = found.heads[proof.checkpoint] = check_vouched(proof.checkpoint, token, keyring, trust)
-        found.signatures[head.signature.word], found.signers[head.signer.word] = head.signature, head.signer
+        found.took(head.signed)
         found.findings += head.findings
-    return head.signature.word == "pass"
+    origins = {one.head.origin for one in found.heads.values() if one.head is not None}
+    if len(origins) > 1:
+        raise Refused(
+            f"it is proved by a checkpoint of another ledger than other records: {', '.join(sorted(origins))}"
+        )
+    return head
 
 
 def _same_bundle(bag: Bag, stem: str, entry: bytes) -> None:
@@ -166,9 +167,9 @@ def _report(bag: Bag, found: Records) -> Report:
     heads = [one.head for one in found.heads.values() if one.head is not None]
     verdicts = {
         "intact": _intact(found),
-        "signature": _gravest(found.signatures, "no record is here"),
-        "signer": _gravest(found.signers, "no record is here"),
-        "time": _gravest({one.time.word: one.time for one in found.heads.values()}, NO_TIME.why),
+        "signature": gravest(found.signatures.values(), "no record is here"),
+        "signer": gravest(found.signers.values(), "no record is here"),
+        "time": gravest([one.time for one in found.heads.values()], NO_TIME.why),
         "complete": _complete(found),
     }
     facts = [f"{found.told} records, {found.withheld} withheld"]
@@ -189,8 +190,10 @@ def _complete(found: Records) -> Verdict:
     return Verdict("pass", f"all {found.told + found.withheld} records that are named are proved to be in the ledger")
 
 
-def _gravest(verdicts: Mapping[str, Verdict], nothing: str) -> Verdict:
-    return next((verdicts[word] for word in _GRAVEST if word in verdicts), Verdict("unknown", nothing))
+def gravest(verdicts: Iterable[Verdict], nothing: str = "") -> Verdict:
+    """The one that weighs most, the last of its kind; ``nothing``: why there is none."""
+    words = {one.word: one for one in verdicts}
+    return next((words[word] for word in _GRAVEST if word in words), Verdict("unknown", nothing))
 
 
 def of_type(records: Records, *kinds: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -17,7 +17,7 @@ from dockagent.evidence.check_history import Found, roots_at
 from dockagent.evidence.keyring import Keyring
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.keys import RECORD
-from dockagent.ledger.seed_notes import Court, SeedNote, seed_note
+from dockagent.ledger.seed_notes import Court, SeedNote, made_by, seconds_of, seed_note
 from dockagent.ledger.trust import Trust
 
 Lines = Callable[[], Iterable[bytes]]
@@ -30,7 +30,8 @@ _DRAW = "review.draw"
 @dataclass(slots=True)
 class _Case:
     """What has been collected. ``draws``: by the number of their records, and when (POSIX seconds) trusted witnesses
-    had ``cosigned`` each one's seed. ``tries``: records of draws that were refused."""
+    had ``cosigned`` each one's seed. ``again``: seeds of which a witness had made another cosignature before;
+    ``several``: those of which one was made after. ``tries``: records of draws that were refused."""
 
     state: State = field(default_factory=State)
     draws: dict[int, ev.SampleDrawn] = field(default_factory=dict)
@@ -38,6 +39,8 @@ class _Case:
     unsure: list[str] = field(default_factory=list)
     unsigned: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
+    again: list[str] = field(default_factory=list)
+    several: list[str] = field(default_factory=list)
     tries: list[int] = field(default_factory=list)
     cosigned: dict[int, int] = field(default_factory=dict)
 
@@ -60,6 +63,7 @@ def check_review(
         _check_origin(index, head, roots.get(head.size), keys, case)
         _check_first(index, head.size, witnessed, case)
         _check_signers(index, signed, trust, case)
+        _check_times(index, signed, found, trust, case)
     verdicts = {"intact": _intact(case), "signer": _signer(case, trust)} if case.draws else {"intact": _intact(case)}
     findings = tuple(_loose_ends(case))
     return Report("review", path, verdicts, findings, (*_told(case),))
@@ -112,6 +116,37 @@ def _check_signers(index: int, signed: note.Note, trust: Trust, case: _Case) -> 
         )
     if good:
         case.cosigned[index] = max(one.seconds for one in good)
+
+
+def _check_times(index: int, signed: note.Note, found: Sequence[Found], trust: Trust, case: _Case) -> None:
+    """A witness that signs one checkpoint twice makes two seeds: which of them were known, and which was taken."""
+    notes = [signed, *(one for one in map(_parsed, found) if one is not None and one.text == signed.text)]
+    for key in trust.witnesses:
+        taken = made_by(signed, key)
+        known = sorted({seconds_of(line) for one in notes for line in made_by(one, key)})
+        if not taken or len(known) < 2:
+            continue
+        when, first = (_day(one) for one in (seconds_of(taken[0]), known[0]))
+        if known[0] < seconds_of(taken[0]):
+            case.again.append(
+                f"record {index}: its seed has the cosignature that {key.name} made on {when}, but on {first} this"
+                " witness had cosigned the same checkpoint already: who asked it again could choose the sample"
+            )
+        else:
+            case.several.append(
+                f"record {index}: {key.name} cosigned its seed {len(known)} times; the first one counts"
+            )
+
+
+def _parsed(found: Found) -> note.Note | None:
+    try:
+        return note.parse(found.note)
+    except Refused:
+        return None  # the history's check says so
+
+
+def _day(seconds: int) -> str:
+    return rfc3339(seconds * 1000)[:19] + "Z"
 
 
 def _payload(line: bytes) -> bytes:
@@ -191,6 +226,7 @@ def _loose_ends(case: _Case) -> list[str]:
         for them in same.values()
         if len(them) > 1
     ]
+    found += case.again
     if case.tries:
         found.append(f"tries to draw were refused: records {', '.join(map(str, case.tries))}")
     return found
@@ -200,6 +236,7 @@ def _told(case: _Case) -> Iterator[str]:
     for index, event in case.draws.items():
         when = f", cosigned on {rfc3339(case.cosigned[index] * 1000)}" if index in case.cosigned else ""
         yield f"record {index} drew {len(event.clips)} clips for request {event.request}{when}"
+    yield from case.several
     for index, one in case.state.reviews.items():
         if one.drawn is None and not one.size:
             yield f"request {index} ({_words(one)}) waits for witnesses"

@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dockagent.core import merkle
-from dockagent.core.boxes import Source
-from dockagent.core.clip_samples import Measure, Track, measure
+from dockagent.core.clip_samples import Measure, Track
 from dockagent.evidence.report import Verdict
-
-_SEEK_END = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +36,8 @@ def said_samples(said: Measure | None) -> Samples:
     return Samples(facts=(said.why or "byte tree only: no track has a sample tree", *_without(said)))
 
 
-def check_samples(said: Measure, source: Source) -> Samples:
-    """Make the trees of ``source`` again. Raises OSError where it cannot be read."""
-    source.seek(0, _SEEK_END)
-    found = measure(source, source.tell())
+def check_samples(said: Measure, found: Measure) -> Samples:
+    """Compare the trees of a record with those that were ``found`` in the bytes that are here."""
     tracks = {track.track: track for track in found.tracks}
     wrong, unread, facts = list[str](), list[str](), list[str]()
     for track in said.trees:

@@ -7,32 +7,23 @@ from cryptography import x509
 from dockagent.core import cosignature, note
 from dockagent.core.moment import rfc3339
 from dockagent.errors import Missing, Refused
+from dockagent.evidence.in_force import Signed, head_signed
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import Verdict
 from dockagent.ledger import timestamps
-from dockagent.ledger.trust import DockIdentity, Trust
+from dockagent.ledger.trust import Trust
 from dockagent.ledger.witnessed import stamped_part
 
 
 @dataclass(frozen=True, slots=True)
 class Vouched:
-    """What is known about a checkpoint. ``head`` is None where it cannot be read; ``signature`` then says why."""
+    """What is known about a checkpoint. ``head`` is None where it cannot be read; ``signed.signature`` then says
+    why."""
 
     head: note.Checkpoint | None
-    signature: Verdict
-    signer: Verdict
+    signed: Signed
     time: Verdict
     findings: tuple[str, ...] = ()
-
-
-def in_force(docks: tuple[DockIdentity, ...], size: int) -> tuple[DockIdentity, ...]:
-    """Of these sets of keys, those that sign a checkpoint over ``size`` records, or record ``size - 1``: of each dock
-    the newest that had begun by then."""
-    begun: dict[str, DockIdentity] = {}
-    for one in sorted(docks, key=lambda one: one.key_set.since):
-        if one.key_set.since < max(size, 1):
-            begun[one.origin] = one
-    return tuple(begun.values())
 
 
 def check_vouched(signed: bytes, token: bytes | None, keyring: Keyring, trust: Trust | None) -> Vouched:
@@ -42,28 +33,9 @@ def check_vouched(signed: bytes, token: bytes | None, keyring: Keyring, trust: T
         head = note.parse_checkpoint(opened)
     except Refused as err:
         unread = Verdict("fail", f"the checkpoint cannot be read: {err.what}")
-        return Vouched(None, unread, Verdict("unknown", "nobody's signature could be read"), NO_TIME)
-    signature, signer = _signed(opened, head, keyring)
+        return Vouched(None, Signed(unread, Verdict("unknown", "nobody's signature could be read")), NO_TIME)
     time, findings = _time(opened, head, signed, token, trust or Trust())
-    return Vouched(head, signature, signer, time, findings)
-
-
-def _signed(opened: note.Note, head: note.Checkpoint, keyring: Keyring) -> tuple[Verdict, Verdict]:
-    known = False
-    for pool, standing in keyring.pools():
-        for dock in in_force(pool, head.size):
-            known = known or dock.origin == head.origin
-            try:
-                note.check(opened, dock.log_key)
-            except Refused:
-                continue
-            if dock.origin == head.origin:
-                return Verdict("pass", f"the checkpoint is signed by dock {dock.id}"), standing
-    if known:
-        bad = Verdict("fail", "the checkpoint is not signed by the keys of its dock that were in force")
-        return bad, keyring.stranger("nobody's good signature is on it")
-    none = Verdict("unknown", f"no public key of {head.origin!r} is here")
-    return none, keyring.stranger("its public key is not here", key_is_here=False)
+    return Vouched(head, head_signed(opened, head, keyring), time, findings)
 
 
 def _time(
@@ -71,7 +43,7 @@ def _time(
 ) -> tuple[Verdict, tuple[str, ...]]:
     cosigned, bad = cosignature.good(opened, trust.witnesses)
     if len(cosigned) < trust.quorum:
-        why = f"the trust file demands {trust.quorum} witnesses; {len(cosigned)} of them cosigned this checkpoint"
+        why = f"the trust file demands {trust.quorum} witnesses, and {len(cosigned)} cosigned the checkpoint"
         return Verdict("fail", why), bad
     stamped = _stamped(signed, token, trust)
     if stamped is not None and stamped.word == "fail":
@@ -79,7 +51,9 @@ def _time(
     if cosigned:
         seconds = sorted(one.seconds for one in cosigned)[max(trust.quorum, 1) - 1]
         when = _when(seconds * 1000)
-        words = f"{len(cosigned)} of {len(trust.witnesses)} witnesses saw the first {head.size} records on {when}"
+        names = ", ".join(one.witness.name for one in cosigned)
+        who = f"{len(cosigned)} of {len(trust.witnesses)} witnesses"
+        words = f"{names} saw this history on {when}: {who} vouch that the first {head.size} records existed by then"
         return Verdict("pass", f"{words}; {stamped.why}" if stamped else words), bad
     return stamped or NO_TIME, bad
 

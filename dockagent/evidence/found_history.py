@@ -30,9 +30,18 @@ def published_in(folder: Path) -> list[Found]:
 
 def in_store(store: Path) -> list[Found]:
     """What all ledgers say that are published in a store."""
+    return [one for dock in _docks(store) for one in published_in(dock)]
+
+
+def published_folders(store: Path) -> list[Path]:
+    """Where in a store a ledger is published."""
+    return [dock for dock in _docks(store) if is_published(dock)]
+
+
+def _docks(store: Path) -> list[Path]:
     folder = store / PUBLISHED
     docks = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [one for dock in docks if dock.is_dir() and not dock.is_symlink() for one in published_in(dock)]
+    return [dock for dock in docks if dock.is_dir() and not dock.is_symlink()]
 
 
 def handed_in(file: Path) -> Found:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,11 @@ from dockagent.evidence.check_clip import MASTER, RECORD_FILE, check_clip
 from dockagent.evidence.check_history import Found, check_history
 from dockagent.evidence.check_ledger import check_ledger
 from dockagent.evidence.check_package import beside, check_package
-from dockagent.evidence.check_receipts import StoredClip, check_receipts, clips_in
+from dockagent.evidence.check_receipts import StoredClip, check_published, check_receipts, clips_in
 from dockagent.evidence.check_review import Lines, check_review
 from dockagent.evidence.check_sealed import Open
+from dockagent.evidence.check_store_receipt import FOLDER as CUSTODIAN
+from dockagent.evidence.check_store_receipt import check_store_receipts
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import CONTENT, REFUTED, Report, Verdict, Word
 from dockagent.ledger import tiles_read
@@ -96,15 +98,29 @@ def stored_clips(paths: Sequence[Path]) -> list[StoredClip]:
 
 def verify_together(paths: Sequence[Path], clips: Sequence[StoredClip]) -> list[Report]:
     """What only a ledger and a store together can tell: whether every delivered clip is still there, and whether the
-    ledger knows every clip that is."""
+    ledger knows every clip that is. Where no ledger is given, those that a store publishes tell the first."""
     stores = [path for path in paths if _is_store(path)]
-    found = []
+    given = {_origin(one) for one in _ledgers(paths)}
+    found = [report for store in stores for report in _by_published(store, given)]
     for ledger in _ledgers(paths) if stores else []:
         if (ledger / ENTRIES).is_file():
             with (ledger / ENTRIES).open("rb") as source:
                 its_lines = (line.rstrip(b"\n") for line in lines(source))
                 found.append(check_receipts(_text(ledger), _origin(ledger), its_lines, stores, clips))
     return [one for one in found if one is not None]
+
+
+def _by_published(store: Path, given: Collection[str]) -> Iterator[Report | None]:
+    """What the ledgers that a store publishes tell of its own objects; of those ``given`` the docks tell more."""
+    for folder in found_history.published_folders(store):
+        try:
+            data, _ = found_history.published_head(folder)
+            head = note.parse_checkpoint(note.parse(data))
+            if head.origin not in given:
+                entries = tiles_read.entries(tiles_read.in_folder(folder), head)
+                yield check_published(_text(folder), entries, store)
+        except (Refused, Missing):
+            continue  # the published ledger's own check says why
 
 
 def keys_beside(paths: Sequence[Path]) -> Docks:
@@ -167,6 +183,9 @@ def _verify(walk: _Walk) -> list[Report]:
     walk.reports += walk.reviews
     if (listed := check_catalogue(_text(path), path)) is not None:
         walk.reports.append(listed)
+    receipts = check_store_receipts(_text(path), path, walk.trusted.custodians if walk.trusted else ())
+    if receipts is not None:
+        walk.reports.append(receipts)
     if not walk.reports:
         raise Missing(f"cannot tell: there is neither a ledger nor a clip in {path}", _WHAT_WE_KNOW)
     return [*walk.reports, _loose(walk)] if walk.loose else walk.reports
@@ -215,7 +234,8 @@ def _walk(walk: _Walk) -> None:
             others = {Path(entry.path) for entry in entries}.difference(
                 folders, [walk.top / PUBLIC, walk.top / _STORE_MARK]
             )
-            folders = [one for one in folders if one != walk.top / CATALOGUE]  # a check of its own
+            apart = (walk.top / CATALOGUE, walk.top / CUSTODIAN)  # checks of their own
+            folders = [one for one in folders if one not in apart]
             others -= {file for one in folders if is_bag(one) for file in beside(one)}
             walk.loose += [_text(path.relative_to(walk.top)) for path in sorted(others)]
             waiting += reversed(folders)

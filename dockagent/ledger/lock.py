@@ -9,6 +9,10 @@ from pathlib import Path
 from dockagent.errors import Refused, UsageError
 
 
+class InUse(Refused):
+    """Another process holds the lock now."""
+
+
 def is_held(path: Path) -> bool:
     """Whether a process holds the lock file ``path`` now. Makes nothing. Raises OSError where it cannot be read."""
     try:
@@ -23,7 +27,7 @@ def is_held(path: Path) -> bool:
 
 @contextmanager
 def locked(path: Path, what: str = "ledger") -> Iterator[None]:
-    """Hold the lock file ``path`` of ``what`` (made where missing; flock(2)). Raises Refused, naming the holder, where
+    """Hold the lock file ``path`` of ``what`` (made where missing; flock(2)). Raises InUse, naming the holder, where
     it is held, UsageError without the right to it.
 
     The process id inside is only for that message; the lock itself is the kernel's.
@@ -39,7 +43,7 @@ def locked(path: Path, what: str = "ledger") -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as err:
             holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            raise Refused(
+            raise InUse(
                 f"the {what} {path.parent} is in use by process {holder}",
                 "stop that one first (`systemctl stop dockagent`), or let it do the work",
             ) from err

@@ -23,8 +23,9 @@ class Court:
 
 @dataclass(frozen=True, slots=True)
 class SeedNote:
-    """A checkpoint that a quorum cosigned: its head, its body, and the witnesses' good lines, one each and their
-    newest unless others are asked for."""
+    """A checkpoint that a quorum cosigned: its head, its body, and the witnesses' good lines, one each: the earliest
+    that is here, unless others are asked for. Who asks a witness again for another seed gains nothing by it where the
+    first one is known."""
 
     head: note.Checkpoint
     signed: note.Note
@@ -62,7 +63,17 @@ def seed_note(data: bytes, court: Court) -> SeedNote:
         raise Refused(f"the checkpoint is forged: {bad[0]}")
     if len(good) < max(court.quorum, 1):
         raise TooFew(f"the checkpoint bears {len(good)} of the {max(court.quorum, 1)} cosignatures that are needed")
-    return SeedNote(head, signed, tuple(_newest(signed, one.witness) for one in good))
+    return SeedNote(head, signed, tuple(made_by(signed, one.witness)[0] for one in good))
+
+
+def joined(one: SeedNote, other: SeedNote | None, court: Court) -> SeedNote:
+    """``one`` with the cosignatures of ``other`` too, where that is the same checkpoint: the earliest of both count."""
+    if other is None or other.signed.text != one.signed.text:
+        return one
+    both = tuple(dict.fromkeys((*one.signed.signatures, *other.signed.signatures)))
+    merged = note.Note(one.signed.text, both)
+    good, _ = cosignature.good(merged, court.witnesses)
+    return SeedNote(one.head, merged, tuple(made_by(merged, each.witness)[0] for each in good))
 
 
 def first_behind(disk: Disk, folder: str, request: int, court: Court) -> SeedNote | None:
@@ -105,6 +116,20 @@ def _signs(signed: note.Note, key: note.VerifierKey) -> bool:
     return True
 
 
-def _newest(signed: note.Note, key: note.VerifierKey) -> note.NoteSignature:
+def made_by(signed: note.Note, key: note.VerifierKey) -> tuple[note.NoteSignature, ...]:
+    """All good cosignatures of one witness on a checkpoint, earliest first."""
     mine = [one for one in signed.signatures if (one.name, one.key_hash) == (key.name, key.key_hash)]
-    return max(mine, key=lambda one: one.signature[:8])
+    return tuple(sorted((one for one in mine if _is_good(signed, one, key)), key=lambda one: one.signature[:8]))
+
+
+def seconds_of(line: note.NoteSignature) -> int:
+    """When a cosignature was made, by the word of its witness (POSIX seconds)."""
+    return int.from_bytes(line.signature[:8])
+
+
+def _is_good(signed: note.Note, line: note.NoteSignature, key: note.VerifierKey) -> bool:
+    try:
+        cosignature.check(note.Note(signed.text, (line,)), key)
+    except Refused:
+        return False
+    return True

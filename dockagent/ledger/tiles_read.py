@@ -73,6 +73,19 @@ def edge(get: Get, head: note.Checkpoint) -> Edge:
     return found
 
 
+def whole_tile(get: Get, level: int, index: int, expected: bytes) -> bytes:
+    """A whole tile, proved to hash to ``expected``, its place in the tile above. Raises as :func:`entries`."""
+    hashes = _tile(get, level, index, WIDTH)
+    if above(hashes) != expected:
+        raise Refused(f"{tile_path(level, index)} was altered: it does not lead to the tile above it")
+    return hashes
+
+
+def bundle(get: Get, index: int, hashes: bytes) -> Iterator[bytes]:
+    """The entries of one bundle, whose leaf hashes are ``hashes``. Raises as :func:`entries`."""
+    yield from _bundle(get, index, hashes)
+
+
 def _leaves(get: Get, root: Edge) -> Iterator[bytes]:
     """The tiles of level 0 in order, the last one maybe unfinished."""
     for level in reversed(range(1, len(root.tiles))):
@@ -85,9 +98,7 @@ def _leaves(get: Get, root: Edge) -> Iterator[bytes]:
 
 def _below(get: Get, level: int, index: int, expected: bytes) -> Iterator[bytes]:
     """The tiles of level 0 under one whole tile, which must hash to ``expected``."""
-    hashes = _tile(get, level, index, WIDTH)
-    if above(hashes) != expected:
-        raise Refused(f"{tile_path(level, index)} was altered: it does not lead to the tile above it")
+    hashes = whole_tile(get, level, index, expected)
     if level == 0:
         yield hashes
         return

@@ -10,7 +10,8 @@ certificates whose docks are believed through their chain and statement: an agen
 A file of PEM certificates alone is a trust file too, which believes just these.
 
 Optional too: ``witnesses``, the vkeys of outsiders whose cosignatures count; ``quorum``, how many of them a ledger must
-bear, else it does not pass; ``tsa_roots_pem``, the roots of time-stamping authorities.
+bear, else it does not pass; ``tsa_roots_pem``, the roots of time-stamping authorities; ``custodians``, the lines of
+those whose receipts beside the store count (:mod:`dockagent.core.custodian_key`).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,10 +21,11 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import certificates, cosignature, dsse, key_statement, note, strict_json
+from dockagent.core import certificates, cosignature, custodian_key, dsse, key_statement, note, strict_json
+from dockagent.core.custodian_key import CustodianKey
 from dockagent.errors import Refused, UsageError
 
-_OPTIONAL = {"dock_roots_pem", "witnesses", "quorum", "tsa_roots_pem"}
+_OPTIONAL = {"dock_roots_pem", "witnesses", "quorum", "tsa_roots_pem", "custodians"}
 _PEM = b"-----BEGIN CERTIFICATE-----"
 _HINT = "make it with `dockagent keys show --json` on the dock"
 
@@ -83,7 +85,7 @@ class Trust:
     """Whom a verifier believes: docks, the root certificates (PEM) of camera makers, and the certificates (PEM)
     through which docks are believed that are not named: an agency's CA, or a dock's identity. ``witnesses``: whose
     cosignatures count, and ``quorum``: how many a ledger must bear (0: none has to be there). ``tsa_roots_pem``: the
-    roots (PEM) of authorities whose time stamps count."""
+    roots (PEM) of authorities whose time stamps count. ``custodians``: whose receipts count."""
 
     docks: tuple[DockIdentity, ...] = ()
     camera_roots_pem: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ class Trust:
     witnesses: tuple[note.VerifierKey, ...] = ()
     quorum: int = 0
     tsa_roots_pem: tuple[str, ...] = ()
+    custodians: tuple[CustodianKey, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The trust file's object."""
@@ -106,6 +109,8 @@ class Trust:
             members["quorum"] = self.quorum
         if self.tsa_roots_pem:
             members["tsa_roots_pem"] = list(self.tsa_roots_pem)
+        if self.custodians:
+            members["custodians"] = [one.text() for one in self.custodians]
         return members
 
     def encode(self) -> bytes:
@@ -141,6 +146,7 @@ def _trust(raw: dict[str, Any]) -> Trust:
         witnesses,
         quorum,
         _certificates(raw, "tsa_roots_pem"),
+        tuple(custodian_key.parse(_text(one, "custodians")) for one in _list(raw.get("custodians", []), "custodians")),
     )
 
 

@@ -4,6 +4,10 @@ State under the witness's own :class:`~dockagent.durable.Disk`: one file for eac
 last, with the cosignature. It is made durable before anybody gets the cosignature. Comparing and storing are one act
 under one lock. A head that cannot be read back is an error, never "none": a witness that forgets could be led to cosign
 a second history.
+
+Who asks for the same tree again gets the time at which it was cosigned first, and so, as Ed25519 has no chance in it,
+the same cosignature: another one each second would be as many seeds to choose a sample from (docs/review.md).
+c2sp.org/tlog-witness wants a cosignature on the checkpoint, and not that it be a new one.
 """
 
 import hashlib
@@ -41,6 +45,11 @@ class Witness:
             if name.endswith(".tmp"):  # a crash ended its writing; nobody was answered
                 disk.remove(name)
 
+    @property
+    def public(self) -> note.VerifierKey:
+        """Its key, as others know it."""
+        return self._key.public
+
     def add_checkpoint(self, data: bytes) -> Answer:
         """The answer to the body ``data`` of an ``add-checkpoint`` (c2sp.org/tlog-witness)."""
         asked = witnessing.submitted(data, self._logs)
@@ -56,23 +65,32 @@ class Witness:
     def known(self, origin: str) -> Head:
         """The newest head of a log that this witness has cosigned. Raises Refused where its file was altered, OSError
         where it cannot be read."""
+        return self._cosigned(origin)[0]
+
+    def _cosigned(self, origin: str) -> tuple[Head, int | None]:
+        """The same, and when it was first cosigned (POSIX seconds); None where none was."""
         path = _file(origin)
         if self._disk.size(path) is None:
-            return Head()
+            return Head(), None
         signed = note.parse(self._disk.read(path))
-        cosignature.check(signed, self._key.public)
+        made = cosignature.check(signed, self._key.public)
         head = note.parse_checkpoint(signed, extended=True)
         if head.origin != origin:
             raise Refused(f"the witness's state of {origin} is about {head.origin}")
-        return Head(head.size, head.root)
+        return Head(head.size, head.root), made.seconds
 
     def _compare_and_store(self, asked: witnessing.Submitted) -> Answer:
-        refusal = witnessing.judge(asked, self.known(asked.head.origin))
+        text, head = asked.signed.text, asked.head
+        known, first = self._cosigned(head.origin)
+        refusal = witnessing.judge(asked, known)
         if refusal is not None:
-            return _refused(refusal, asked.head.origin)
-        line = self._key.cosign(asked.signed.text, self._clock.now().utc_ms // 1000)
-        self._disk.write(_file(asked.head.origin), f"{asked.signed.text}\n{line}".encode())
-        return Answer(200, line.encode(), note=f"cosigned {asked.head.origin} over {asked.head.size} records")
+            return _refused(refusal, head.origin)
+        if first is not None and head.size == known.size:  # and of the same root, which was judged
+            line = self._key.cosign(text, first)
+            return Answer(200, line.encode(), note=f"cosigned {head.origin} over {head.size} records again, as before")
+        line = self._key.cosign(text, self._clock.now().utc_ms // 1000)
+        self._disk.write(_file(head.origin), f"{text}\n{line}".encode())
+        return Answer(200, line.encode(), note=f"cosigned {head.origin} over {head.size} records")
 
 
 def _refused(refusal: Refusal, origin: str = "") -> Answer:

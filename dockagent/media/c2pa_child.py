@@ -1,9 +1,10 @@
 """Print what the C2PA library says about one file, as JSON. Run as a program by :mod:`in_stream`, through the launcher,
 never imported:
 
-    python -I -S -B c2pa_child.py PATHS FILE SIZE [ROOT.pem…]
+    python -I -S -B c2pa_child.py PATHS SIZE [ROOT.pem…]
 
-It has no network: manifests that lie elsewhere are not fetched, and nobody is asked about revocation.
+The file is its standard input. It has no network: manifests that lie elsewhere are not fetched, and nobody is asked
+about revocation.
 """
 
 import json
@@ -14,8 +15,8 @@ from pathlib import Path
 _MOST = 32  # codes of one kind that are told
 
 
-def main(paths: str, file: str, roots: list[str]) -> None:
-    """Validate ``file``, believing ``roots``."""
+def main(paths: str, roots: list[str]) -> None:
+    """Validate the file, believing ``roots``."""
     sys.path += paths.split(os.pathsep)
     import c2pa  # found only now
 
@@ -24,7 +25,8 @@ def main(paths: str, file: str, roots: list[str]) -> None:
         settings["trust"] = {"user_anchors": "".join(Path(root).read_text() for root in roots)}
     context = c2pa.Context(c2pa.Settings.from_dict(settings))
     try:
-        with Path(file).open("rb") as source:
+        with os.fdopen(sys.stdin.fileno(), "rb") as source:
+            source.seek(0)
             told = _told(json.loads(c2pa.Reader("video/mp4", source, context=context).json()))
     except (c2pa.C2paError, ValueError, KeyError, TypeError, AttributeError) as err:
         told = {"error": str(err)[:200]}
@@ -50,4 +52,4 @@ def _told(report: dict[str, "object"]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[4:])
+    main(sys.argv[1], sys.argv[3:])

@@ -2,7 +2,8 @@
 
 1. The program starts through :mod:`launcher`: limits, lowest priority, no new privileges, no sockets, only the files
    named here (as far as this kernel can; see :func:`confinement`), killed with the thread that waits for it.
-2. It gets no standard input, an empty environment and its own process group; the group is killed when time is up.
+2. It gets no standard input (but a file to read, which then needs no path; or answers, where it may ask), an empty
+   environment and its own process group; the group is killed when time is up.
 3. Only demuxers for camera footage open (:data:`OPEN`): a playlist or image pattern named ``.mp4`` opens nothing else.
 """
 
@@ -13,11 +14,14 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 from dockagent.clock import Clock
+from dockagent.core.boxes import Source
 from dockagent.errors import Missing
 
 STDERR_TAIL = 4096
@@ -62,6 +66,17 @@ class Outcome:
     timed_out: bool = False
 
 
+class OpenFile(Source, Protocol):
+    """A real file open for reading, as ``io.FileIO`` is; perhaps one without a name."""
+
+    def fileno(self) -> int: ...
+
+
+Answer = Callable[[bytes], bytes]
+"""What a child that may ask is told: its question, a line of its output without the newline, gives an answer of less
+than a pipe holds. Whatever this raises ends the child."""
+
+
 def program(name: str) -> str:
     """Where ``ffmpeg`` or ``ffprobe`` lies. Raises Missing where it is not installed."""
     found = shutil.which(name)
@@ -96,17 +111,21 @@ def run(
     reads: Sequence[Path] = (),
     folders: Sequence[Path] = (),
     writes: Path | None = None,
+    source: OpenFile | None = None,
+    answer: Answer | None = None,
 ) -> Outcome:
     """Run ``argv`` (program first, an absolute path) to its end or its limits; never raises for how it ends.
 
     It may open ``reads`` and all in ``folders`` for reading, and make files in ``writes``. More than STDOUT_MAX bytes
-    of output stop it.
+    of output stop it. ``source`` is its standard input, whose place in the file it shares; where that is None, with
+    ``answer`` each whole line of its output is a question, and what follows the last one is its output.
     """
+    asks = subprocess.DEVNULL if answer is None else subprocess.PIPE
     started = clock.monotonic()
     command = [sys.executable, "-I", "-S", str(_LAUNCHER), _orders(limits, reads, folders, writes), *argv]
     with subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=asks if source is None else source.fileno(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_ENVIRONMENT,
@@ -114,7 +133,7 @@ def run(
         start_new_session=True,
     ) as process:
         try:
-            captured = _Captured()
+            captured = _Captured(answer, process.stdin)
             stopped = _listen(process, captured, started + limits.seconds, clock)
         finally:
             _end(process)
@@ -125,18 +144,28 @@ def run(
 
 
 class _Captured:
-    """What came through the two pipes so far: output up to its limit, and the end of the words on standard error."""
+    """What came through the two pipes so far: output up to its limit, and the end of the words on standard error. A
+    child that may ask is answered over ``line``."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Answer | None = None, line: IO[bytes] | None = None) -> None:
         self.stdout = bytearray()
         self.stderr = bytearray()
+        self._answer, self._line = answer, line
 
     def take(self, name: str, data: bytes) -> None:
         if name == "stdout":
             self.stdout += data
+            self._reply()
         else:
             self.stderr += data
             del self.stderr[:-STDERR_TAIL]
+
+    def _reply(self) -> None:
+        while self._answer is not None and self._line is not None and b"\n" in self.stdout:
+            question, _, rest = bytes(self.stdout).partition(b"\n")
+            self.stdout[:] = rest
+            with suppress(BrokenPipeError):  # it ended: how, its exit code says
+                os.write(self._line.fileno(), self._answer(question))
 
 
 def _orders(limits: Limits, reads: Sequence[Path], folders: Sequence[Path], writes: Path | None) -> str:

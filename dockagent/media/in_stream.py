@@ -18,6 +18,7 @@ from dockagent.clock import Clock
 from dockagent.core.boxes import Walker
 from dockagent.core.movie import is_movie
 from dockagent.core.stream.c2pa_verdicts import Validated, c2pa_judged
+from dockagent.core.stream.containers import unread_container
 from dockagent.core.stream.in_stream import C2PA, InStream, StreamSignature
 from dockagent.core.stream.nal_units import is_byte_stream
 from dockagent.errors import Refused
@@ -33,43 +34,51 @@ _CODE = Path(__file__).parents[2]
 def in_stream(file: Path, size: int, roots: Sequence[Path], at_ms: int, clock: Clock) -> InStream:
     """The signatures in ``file``, of ``size`` bytes. ``roots``: PEM files of whom to believe about cameras; ``at_ms``:
     when their certificates have to be good. Raises OSError where the file is not there; never for what it holds."""
-    if not _may_sign(file, size):
-        return InStream()
-    found = _decoded(
-        _run("in_stream_child.py", file, size, roots, clock, MEMORY, [cryptography, msgspec], [str(at_ms)])
-    )
+    with file.open("rb", buffering=0) as source:
+        found = signatures_in(source, size, clock, roots, at_ms)
     signatures = tuple(_validated(one, file, size, roots, clock) for one in found.signatures)
     return msgspec.structs.replace(found, signatures=signatures)
 
 
-def _may_sign(file: Path, size: int) -> bool:
+def signatures_in(
+    source: child.OpenFile, size: int, clock: Clock, roots: Sequence[Path] = (), at_ms: int = 0
+) -> InStream:
+    """The same for a file that is open, wherever it stands; nobody is asked to validate C2PA. Raises OSError."""
+    if not _may_sign(source, size):
+        return unread_container(source, size)
+    return _decoded(
+        _run("in_stream_child.py", source, size, roots, clock, MEMORY, [cryptography, msgspec], [str(at_ms)])
+    )
+
+
+def _may_sign(source: child.OpenFile, size: int) -> bool:
     """By a few bytes, so that no child is needed for a card of small odd files."""
-    with file.open("rb", buffering=0) as source:
-        try:
-            return is_movie(Walker(source, size)) or is_byte_stream(source, size)
-        except Refused:
-            return False
+    try:
+        return is_movie(Walker(source, size)) or is_byte_stream(source, size)
+    except Refused:
+        return False
 
 
 def _run(
     program: str,
-    file: Path,
+    source: child.OpenFile,
     size: int,
     roots: Sequence[Path],
     clock: Clock,
     memory: int,
     libraries: Iterable[object],
-    words: Sequence[str],
+    words: Sequence[str] = (),
 ) -> child.Outcome:
     seconds = _LEAST_S + size // _SLOWEST
     code = [_CODE, *dict.fromkeys(_home(one) for one in libraries)]
     paths = os.pathsep.join(map(str, code))
     python = [os.path.realpath(sys.executable), "-I", "-S", "-B", str(_HERE / program)]
     return child.run(
-        [*python, paths, str(file.absolute()), str(size), *words, *(str(root.absolute()) for root in roots)],
+        [*python, paths, str(size), *words, *(str(root.absolute()) for root in roots)],
         child.Limits(seconds, seconds, memory, file_bytes=0, open_files=64),
         clock,
-        reads=[file, *roots],
+        reads=roots,
+        source=source,
         folders=[*code, Path(sys.base_prefix) / "lib"],
     )
 
@@ -93,7 +102,9 @@ def _validated(one: StreamSignature, file: Path, size: int, roots: Sequence[Path
     found = importlib.util.find_spec("c2pa") if one.format == C2PA else None
     if found is None or found.origin is None:
         return one
-    outcome = _run("c2pa_child.py", file, size, roots, clock, _MEMORY_C2PA, [_Found(found.origin), msgspec], [])
+    with file.open("rb", buffering=0) as source:
+        libraries = [_Found(found.origin), msgspec]
+        outcome = _run("c2pa_child.py", source, size, roots, clock, _MEMORY_C2PA, libraries)
     try:
         said = (
             msgspec.json.decode(outcome.stdout, type=Validated)

@@ -1,10 +1,10 @@
 """Print what signs one file in its own stream, as JSON. Run as a program by :mod:`in_stream`, through the launcher,
 never imported:
 
-    python -I -S -B in_stream_child.py PATHS FILE SIZE AT_MS [ROOT.pem…]
+    python -I -S -B in_stream_child.py PATHS SIZE AT_MS [ROOT.pem…]
 
-PATHS, joined as PATH is, are the folders in which our code and its libraries lie. Whatever goes wrong ends this
-process; its last words say why.
+The file is its standard input. PATHS, joined as PATH is, are the folders in which our code and its libraries lie.
+Whatever goes wrong ends this process; its last words say why.
 """
 
 import os
@@ -12,14 +12,14 @@ import sys
 from pathlib import Path
 
 
-def main(paths: str, file: str, size: int, at_ms: int, roots: list[str]) -> None:
-    """Look into ``file``, of ``size`` bytes."""
+def main(paths: str, size: int, at_ms: int, roots: list[str]) -> None:
+    """Look into the file, of ``size`` bytes."""
     sys.path += paths.split(os.pathsep)
     import msgspec  # found only now
 
     from dockagent.core.stream.scan import glance
 
-    with Path(file).open("rb", buffering=0) as source:
+    with os.fdopen(sys.stdin.fileno(), "rb", buffering=0) as source:
         said = glance(source, size)
         if said is None:
             from cryptography import x509  # needed only for the few clips that sign
@@ -32,4 +32,4 @@ def main(paths: str, file: str, size: int, at_ms: int, roots: list[str]) -> None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:])
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

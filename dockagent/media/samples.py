@@ -38,16 +38,21 @@ def look_through(file: Path, size: int, clock: Clock) -> Looked:
     """The sample trees of ``file``, of ``size`` bytes, and what a glance at its stream tells. Raises OSError where it
     is not there; never for what it holds: a child that fails is a clip without trees, and the measure says why."""
     with file.open("rb", buffering=0) as source:
-        if not looks_right(source, size):  # eight bytes, and no child is needed for a card of small odd files
-            return Looked(Measure(why=NOT_A_MOVIE))
+        return look_into(source, size, clock)
+
+
+def look_into(source: child.OpenFile, size: int, clock: Clock) -> Looked:
+    """The same for a file that is open, wherever it stands. Raises OSError."""
+    if not looks_right(source, size):  # eight bytes, and no child is needed for a card of small odd files
+        return Looked(Measure(why=NOT_A_MOVIE))
     seconds = _LEAST_S + size // _SLOWEST
     code = [Path(__file__).parents[2], Path(msgspec.__file__).parents[1]]
     paths = os.pathsep.join(map(str, code))
     outcome = child.run(
-        [os.path.realpath(sys.executable), "-I", "-S", "-B", str(_CHILD), paths, str(file.absolute()), str(size)],
+        [os.path.realpath(sys.executable), "-I", "-S", "-B", str(_CHILD), paths, str(size)],
         child.Limits(seconds, seconds, MEMORY, file_bytes=0, open_files=16),
         clock,
-        reads=[file],
+        source=source,
         folders=[*code, Path(sys.base_prefix) / "lib"],
     )
     said, ended, glanced = outcome.stdout.partition(b"\n")

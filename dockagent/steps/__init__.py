@@ -5,14 +5,17 @@
 ``clocks``          its clock is measured, recorded, then set
 ``take_inventory``  its card is listed, its manifest read
 ``pull``            each file comes to rest in the spool, proved by a cold re-read
+``early``           parts of it go to the store meanwhile
 ``verify``          each clip is judged by the manifest
 ``measure``         the trees over its samples are made
 ``derive``          working copies for people to look at
 ``seal``            where the agency wants it: sealed copies are made, and the plaintext goes
 ``admit``           the clip record is signed; a clip in doubt goes to quarantine
 ``upload``          previews, then record and master, go to the store
+``erase``           where a permit allows it: the footage goes from the camera
 ``release``         the spool is freed; the camera may be taken
 ``notarize``        outsiders vouch for the ledger of all this
+``ask_custodian``   whoever stands beside the store has read it all back
 
 :func:`task` binds an order to its step with the facts that it needs, so that no step ever looks at the state.
 """
@@ -21,15 +24,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from dockagent.core import custodian_table, erasing, permit_table, plan, store_table
+from dockagent.core import early as early_files
+from dockagent.core import erase_orders as eo
 from dockagent.core import events as ev
 from dockagent.core import orders as od
-from dockagent.core import plan
+from dockagent.core.early_parts import NO_PARTS
+from dockagent.core.erasing import Ground
+from dockagent.core.events_custodian import CustodianAsked, OfCustodian
+from dockagent.core.events_permit import Erased, EraseFailed, PermitRefused, PermitSeen, PermitsSought
 from dockagent.core.model import Clip, ClipPhase, Session, State
 from dockagent.errors import DockError, Missing, Retryable
 from dockagent.steps import (
     admit,
+    ask_custodian,
     clocks,
     derive,
+    early,
+    erase,
     identify,
     measure,
     notarize,
@@ -63,7 +75,15 @@ _NAMES: dict[type[od.Order], str] = {
     od.SendPreview: "send-preview",
     od.SendMaster: "send-master",
     od.Dispose: "dispose",
+    od.SendEarly: "send-early",
+    od.DropEarly: "drop-early",
     od.Notarize: "notarize",
+    od.AskCustodian: "ask-custodian",
+    eo.SeekPermits: "seek-permits",
+    eo.Recall: "recall",
+    eo.AskErase: "ask-erase",
+    eo.Erase: "erase",
+    eo.LookAfter: "look-after",
 }
 
 
@@ -80,8 +100,18 @@ def task(order: od.Order, state: State, world: World) -> Step:
         if isinstance(order, od.Verify):
             clip = _frozen(state.clips[order.clip])
             step = partial(verify.verify, clip, state.readings.get(clip.manifest_sha256))
+        if isinstance(order, od.Admit):
+            check = store_table.newest(state, world.store.url)
+            step = partial(admit.admit, world, _frozen(state.clips[order.clip]), check)
+    elif isinstance(order, od.EarlyOrder):
+        step = _early_step(order, state, world)
     elif isinstance(order, od.Notarize):
         step = partial(notarize.notarize, world)
+    elif isinstance(order, od.AskCustodian):
+        step = partial(ask_custodian.ask, world, custodian_table.wanted(state))
+    elif isinstance(order, eo.SeekPermits):
+        clips = permit_table.wanted(state, order.sessions)
+        step = partial(erase.seek, world, order.sessions, clips, dict(state.permits.refused))
     else:
         raise TypeError(f"no step for {order}")
     return partial(_guarded, order, step)
@@ -106,12 +136,23 @@ def failure(order: od.Order, reason: str, *, retry: bool) -> tuple[ev.Event, ...
     name, reason = _NAMES[type(order)], reason[:LONGEST_REASON]
     if isinstance(order, od.Pull):
         return (ev.AcquireFailed(order.session, order.item, "", "read", reason, retry, 0),)
+    if isinstance(order, eo.Erase | eo.LookAfter):
+        return (EraseFailed(order.session, order.asked, "", Ground.MEDIUM, reason, retry=True, unsure=True),)
+    if isinstance(order, eo.AskErase | eo.Recall):
+        return (ev.SessionFailed(order.session, name, reason, retry=True),)
+    if isinstance(order, eo.SeekPermits):
+        return (PermitsSought(order.sessions, 0, 0, reason),)
     if isinstance(order, od.BayOrder):
         return (ev.SessionFailed(order.session, name, reason, retry),)
     if isinstance(order, od.ClipOrder):
         return (ev.ClipFailed(order.clip, name, reason, retry, link=False),)
     if isinstance(order, od.Notarize):
         return (ev.CheckpointFailed(name, reason, retry),)
+    if isinstance(order, od.AskCustodian):
+        return (CustodianAsked(0, 0, reason),)
+    if isinstance(order, od.EarlyOrder):
+        how = "stopped" if isinstance(order, od.SendEarly) else "dropped"
+        return (ev.SentEarly(order.session, order.item, order.expected, order.key, 0, 0, how, reason),)
     raise TypeError(f"no failure for {order}")
 
 
@@ -120,6 +161,12 @@ def failure_of(event: ev.Event, reason: str) -> ev.Event:
     session, clip = getattr(event, "session", ""), getattr(event, "clip_id", "")
     if isinstance(event, ev.Acquired | ev.AcquireFailed):
         return ev.AcquireFailed(session, event.item, "", "read", reason, retry=False, kept_bytes=0)
+    if isinstance(event, EraseFailed | Erased):
+        return EraseFailed(session, event.asked, clip, Ground.MEDIUM, reason, retry=False, unsure=True)
+    if isinstance(event, PermitSeen | PermitRefused):
+        return PermitsSought((), 1, 0, reason)
+    if isinstance(event, OfCustodian):
+        return CustodianAsked(1, 0, reason)
     if clip:
         return ev.ClipFailed(clip, "record", reason, retry=False, link=False)
     if isinstance(event, ev.Checkpointed | ev.CheckpointFailed):
@@ -129,6 +176,8 @@ def failure_of(event: ev.Event, reason: str) -> ev.Event:
 
 def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
     session = state.sessions[order.bay]
+    if (erasing_step := _erase_step(order, session, state, world)) is not None:
+        return erasing_step
     if isinstance(order, od.Identify):
         return partial(identify.identify, world, order.session, order.bay)
     if isinstance(order, od.ReadClock):
@@ -140,8 +189,9 @@ def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
     if isinstance(order, od.Pull):
         entry = session.items[order.item].entry
         who = session.camera.id if session.camera else identify.UNIDENTIFIED
-        signed, headroom = _signed(session, state, entry.path), _headroom(entry.bytes, state) if world.sealer else 0
-        job = pull.Task(session.id, order.bay, who, order.item, entry, session.relists, signed, headroom)
+        signed, relists = early_files.signed(state, session, entry.path), session.relists
+        room = _headroom(entry.bytes, state) if world.sealer else 0
+        job = pull.Task(session.id, order.bay, who, order.item, entry, relists, signed, room, world.part_size)
         return partial(pull.pull, world, job)
     if isinstance(order, od.Release):
         profile = session.profile if session.has_console else ""
@@ -149,6 +199,24 @@ def _bay_step(order: od.BayOrder, state: State, world: World) -> Step:
         left_out = frozenset(one.path for one in session.skipped)
         return partial(release.release, world, release.Task(order, profile, expected, left_out))
     raise TypeError(f"no step for {order}")
+
+
+def _erase_step(order: od.BayOrder, session: Session, state: State, world: World) -> Step | None:
+    if isinstance(order, eo.Recall):
+        profile = session.profile if session.has_console else ""
+        return partial(erase.recall, world, session.id, order.bay, profile)
+    if isinstance(order, eo.AskErase):
+        known = state.permits.known[order.permit]
+        refusal = erasing.judge(state, known, session, world.clock.now().utc_ms)
+        return partial(erase.ask, session.id, known, refusal, erasing.targets(state, session, known))
+    if isinstance(order, eo.Erase | eo.LookAfter):
+        ask = state.permits.asks[order.asked]
+        job = erase.job_of(session.id, order.bay, order.asked, ask, state.permits.known[ask.permit])
+        if isinstance(order, eo.LookAfter):
+            return partial(erase.look_after, world, job)
+        refusal = erasing.judge(state, state.permits.known[ask.permit], session, world.clock.now().utc_ms)
+        return partial(erase.erase, world, job) if refusal is None else partial(erase.withdraw, job, refusal)
+    return None
 
 
 def _listing(session: Session, state: State) -> take_inventory.Task:
@@ -165,12 +233,14 @@ def _listing(session: Session, state: State) -> take_inventory.Task:
     return take_inventory.Task(session.id, session.bay, camera, who, session.profile, known, last, receipts)
 
 
-def _signed(session: Session, state: State, path: str) -> str:
-    """The digest that a trusted camera signed for a file on its card, or empty."""
-    reading = state.readings.get(session.manifest_sha256)
-    if reading is None or reading.manifest is None or reading.signer != "pass":
-        return ""
-    return reading.manifest.digest(path)
+def _early_step(order: od.EarlyOrder, state: State, world: World) -> Step:
+    if not isinstance(order, od.SendEarly):
+        return partial(early.drop_early, world, early.Task(order.session, order.item, order.expected, order.key))
+    session = state.sessions[order.bay]
+    entry, until_ms = session.items[order.item].entry, world.terms.hours.changes_ms(world.clock.now().utc_ms)
+    sha256 = early_files.signed(state, session, entry.path)
+    job = early.Task(session.id, order.item, order.expected, order.key, entry.bytes, sha256, until_ms)
+    return partial(early.send_early, world, job)
 
 
 def _headroom(size: int, state: State) -> int:
@@ -189,8 +259,6 @@ def _clip_step(order: od.ClipOrder, clip: Clip, world: World) -> Step:
         return partial(seal.seal, world, _frozen(clip))
     if isinstance(order, od.Strip) and clip.seal is not None:
         return partial(seal.strip, world, clip.id, clip.seal)
-    if isinstance(order, od.Admit):
-        return partial(admit.admit, world, _frozen(clip))
     master, previews = clip.stored
     if isinstance(order, od.SendPreview | od.SendMaster):
         job = upload.Task(
@@ -201,6 +269,9 @@ def _clip_step(order: od.ClipOrder, clip: Clip, world: World) -> Step:
             preview=previews,
             record_sha256=clip.record_sha256,
             manifest_sha256=clip.manifest_sha256,
+            parts=NO_PARTS if clip.seal else clip.parts,
+            hold=bool(clip.holds),
+            until_ms=world.terms.until_ms(clip, world.clock.now().utc_ms),
         )
         return partial(upload.send_preview if isinstance(order, od.SendPreview) else upload.send_master, world, job)
     key = clip.receipt.key if clip.receipt else ""

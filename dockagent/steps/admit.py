@@ -19,12 +19,15 @@ _NOT_FOOTAGE = Measure(why="byte tree only: it is not footage")
 PREDICATE = "urn:dockagent:clip-record:1"
 
 
-def admit(world: World, clip: Clip) -> tuple[ev.Event, ...]:
-    """Put clip, previews and signed record together in the spool (or in quarantine) for the uplink."""
+def admit(world: World, clip: Clip, store_check: int = -1) -> tuple[ev.Event, ...]:
+    """Put clip, previews and signed record together in the spool (or in quarantine) for the uplink. ``store_check``:
+    the ledger's entry with the newest check of the store that it goes to, or -1."""
     folder = plan.spool_folder(clip.id, clip.quarantine)
     if clip.quarantine:
         _move(world, clip, folder)
     statement = _statement(world, clip)
+    if store_check >= 0:
+        statement["predicate"]["store_check"] = store_check
     fields = clip_fields.fields_of(statement)
     salts = {name: secrets.token_hex(clip_fields.SALT) for name in fields}
     root = clip_fields.root(fields, salts)

@@ -13,9 +13,13 @@ from dockagent.steps.world import World
 
 
 def derive(world: World, clip: str, sha256: str) -> tuple[ev.Event, ...]:
-    """Make the previews of one clip. None at all is a finding, never a stop."""
+    """Make the previews of one clip. None at all is a finding, never a stop. Where a spool is so full that pulls have
+    stopped and half of the reserve is gone as well, evidence goes before comfort."""
     if world.previewer is None:
         return (ev.Previewed(clip, sha256, (), (), "none: previews are switched off"),)
+    if world.disk.free() < world.spool_reserve // 2:
+        nothing = Finding("preview", "no preview: the spool is full, and the rest is kept for the ledger", "warning")
+        return (ev.Previewed(clip, sha256, (), (nothing,), world.previewer.tool),)
     folder = plan.spool_folder(clip)
     things, findings = world.previewer.make(f"{folder}/master", f"{folder}/preview")
     return (ev.Previewed(clip, sha256, things, findings, world.previewer.tool),)

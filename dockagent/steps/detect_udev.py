@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyudev
 
@@ -16,23 +16,18 @@ from dockagent.clock import Clock
 from dockagent.core.paths import to_text
 from dockagent.errors import Missing
 from dockagent.steps.detect import Deliver, Reporter, Sighting, Watch
+from dockagent.steps.detect_sysfs import THIS_MACHINE, Device, Machine, Subsystem, Words
 
 SETTLE_S = 0.25  # one plug makes a burst of events; a disk is announced before its partitions
 LONGEST_SETTLE_S = 2.0  # a storm must not put off the look for ever
 BARE_S = 12.0  # a USB disk may need so long until its medium is there; then it is reported without one
 RESCAN_S = 10.0  # and without any event: a udevd that died says nothing
 BUFFER = 4 << 20  # bytes of events the kernel may keep for us; the default overflows at some hundred
-_UDEVD = Path("/run/udev/control")
-_OF_USB = {
-    **{"vendor_id": "idVendor", "product_id": "idProduct"},
-    **{name: name for name in ("manufacturer", "product", "serial")},
-}
+_IDS = {"vendor_id": "idVendor", "product_id": "idProduct"}
 _HUB, _STILL_IMAGE, _WILL_SHOW = "09", "06", ("08", "0202")  # of USB's classes: usb.org, "Defined Class Codes"
 _OF_BLOCK = {"filesystem": "ID_FS_TYPE", "label": "ID_FS_LABEL", "uuid": "ID_FS_UUID"}
 # pyudev turns the errno of a failed call, which may be a stale one, into any of these
 _ODD = (OSError, ValueError, KeyError, OverflowError, MemoryError, pyudev.DeviceNotFoundError)
-
-Device = Any  # pyudev is not typed
 
 
 class UdevWatch(Watch):
@@ -44,7 +39,8 @@ class UdevWatch(Watch):
     dock's own disks, consoles and virtual terminals.
 
     A USB device in a mapped port that is neither disk nor terminal is reported too, so that a camera in an odd mode is
-    never taken for an empty bay; in other ports only what speaks PTP or MTP, and ids that ``is_camera`` knows.
+    never taken for an empty bay; in other ports only what speaks PTP or MTP, and ids that ``is_camera`` knows. One that
+    does not even answer who it is, is reported when it does.
     """
 
     def __init__(
@@ -56,25 +52,27 @@ class UdevWatch(Watch):
         *,
         auto: bool = False,
         is_camera: Callable[[str], bool] = lambda usb: False,
+        machine: Machine = THIS_MACHINE,
     ) -> None:
         super().__init__("device watch", on_error)
         self._ports, self._auto, self._clock = dict(ports), auto, clock
-        self._is_camera = is_camera
+        self._is_camera, self._machine = is_camera, machine
+        self._words = Words(self._heard)
         self._reporter = Reporter(deliver)
         self._bare_since: dict[object, float] = {}
-        self._monitor: Device = None
-        self._context: Device = None
+        self._monitor: Any = None  # pyudev is not typed
         self._through_udevd = False
+        self._late = False
         self._lost = False
         self._last_look = float("-inf")
         self._first_event: float | None = None
         self._last_event = 0.0
 
     def _arm(self) -> None:
-        self._through_udevd = _UDEVD.exists()
+        self._through_udevd = self._machine.has_udevd
         try:
-            self._context = pyudev.Context()
-            self._monitor = pyudev.Monitor.from_netlink(self._context, "udev" if self._through_udevd else "kernel")
+            source = "udev" if self._through_udevd else "kernel"
+            self._monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source)
             for subsystem in ("block", "tty", "usb"):
                 self._monitor.filter_by(subsystem)
             with suppress(PermissionError):  # without CAP_NET_ADMIN the default must do: an overflow costs a rescan
@@ -87,11 +85,17 @@ class UdevWatch(Watch):
         return {self._monitor.fileno(): select.POLLIN}
 
     def _disarm(self) -> None:
-        self._monitor = self._context = None  # libudev closes its socket with the last reference
+        self._monitor = None  # libudev closes its socket with the last reference
+
+    def _heard(self) -> None:
+        """A device has answered that did not for a while."""
+        self._late = True
+        self.wake()
 
     def _look(self, ready: frozenset[int]) -> float:
         now = self._clock.monotonic()
-        if self._monitor.fileno() in ready and self._drain():
+        if (self._monitor.fileno() in ready and self._drain()) or self._late:
+            self._late = False
             self._first_event = now if self._first_event is None else self._first_event
             self._last_event = now
         due = self._last_look + RESCAN_S
@@ -109,32 +113,36 @@ class UdevWatch(Watch):
     def _drain(self) -> bool:
         """Take the waiting events; whether there were any. What they say is not believed, so it is not read."""
         for taken in range(10_000):
+            self._take_overflow()
             try:
                 if self._monitor.poll(0) is None:
-                    return taken > 0
+                    return taken > 0 or self._lost
             except _ODD as err:
-                if not self._overflowed(err):
+                if not self._take_overflow(getattr(err, "errno", None)):
                     self.complain(f"a device event cannot be read and is left out: {err}")
                 return True
         return True
 
-    def _overflowed(self, err: Exception) -> bool:
-        """Whether the kernel dropped events (netlink(7), ENOBUFS). Whoever asks first takes the error off the socket:
-        libudev, if events were lost after pyudev looked and before it read; else we do, as pyudev raises before it
-        reads, without the number, and would do so for ever."""
+    def _take_overflow(self, heard: int | None = None) -> bool:
+        """Whether the kernel dropped events (netlink(7), ENOBUFS). Whoever asks first takes the error off the socket.
+        So we ask before libudev does, which may keep it to itself; what it met between the two, it tells (``heard``).
+        Left there, pyudev would raise for ever before it reads."""
         with socket.socket(fileno=os.dup(self._monitor.fileno())) as same:
             pending = same.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        lost = errno.ENOBUFS in (pending, getattr(err, "errno", None))
+        lost = errno.ENOBUFS in (pending, heard)
         self._lost = self._lost or lost
         return lost
 
     def _scan(self) -> None:
         """Report all cameras that are there now, by what identifies one stay of a device."""
         try:
-            disks = [*_readable(self._context.list_devices(subsystem="block"))]
-            terminals = [*self._context.list_devices(subsystem="tty")]
-            on_usb = [*self._context.list_devices(subsystem="usb", DEVTYPE="usb_device")]
-        except _ODD as err:
+            disks = [*_readable(self._machine.devices("block"))]
+            terminals = self._machine.devices("tty")
+            on_usb = self._machine.devices("usb")
+            here = {_stay(device): device for device in on_usb}
+        except FileNotFoundError:
+            return  # one left while we looked; its event makes us look again
+        except OSError as err:
             self.complain(f"devices cannot be listed, so none is believed to have come or gone: {err}")
             return
         seen: dict[object, Sighting] = {}
@@ -143,121 +151,116 @@ class UdevWatch(Watch):
         for device in terminals:
             self._add(seen, "tty", device)
         taken = {one.port for one in seen.values()}
-        bare = [device for device in on_usb if device.sys_name not in taken]
-        self._bare_since = {key: since for key, since in self._bare_since.items() if key in map(_stay, bare)}
-        for device in bare:
-            if self._is_bare(device):
+        bare = {stay: device for stay, device in here.items() if device.name not in taken}
+        self._bare_since = {stay: since for stay, since in self._bare_since.items() if stay in bare}
+        for stay, device in bare.items():
+            if self._is_bare(stay, device):
                 self._add(seen, "usb", device)
+        self._words.keep_only(here.keys())
         self._reporter.look(seen)
 
-    def _is_bare(self, device: Device) -> bool:
+    def _is_bare(self, stay: object, device: Device) -> bool:
         """Whether a USB device that has shown no disk and no terminal so far is to be reported as it is."""
         interfaces = _interfaces(device).split()
         if not interfaces or any(one.startswith(_HUB) for one in interfaces):
             return False
-        usb = ":".join(os.fsdecode(device.attributes.get(name) or b"") for name in ("idVendor", "idProduct"))
-        mapped = device.sys_name in self._ports
+        usb = ":".join(os.fsdecode(device.read(name) or b"") for name in _IDS.values())
+        mapped = device.name in self._ports
         if not mapped and not any(one.startswith(_STILL_IMAGE) for one in interfaces) and not self._is_camera(usb):
             return False
         if not any(one.startswith(_WILL_SHOW) for one in interfaces):
             return True
-        since = self._bare_since.setdefault(_stay(device), self._clock.monotonic())
+        since = self._bare_since.setdefault(stay, self._clock.monotonic())
         return self._clock.monotonic() - since >= BARE_S
 
-    def _add(self, seen: dict[object, Sighting], kind: Literal["block", "tty", "usb"], device: Device) -> None:
+    def _add(self, seen: dict[object, Sighting], kind: Subsystem, device: Device) -> None:
         try:
             place = self._place(device)
-            if place is None or device.device_node is None or not self._is_ready(device):
+            if place is None:
                 return
-            bay, port = place
-            facts = _facts(device)
-            seen[_identity(device)] = Sighting("appeared", bay, port, kind, device.device_node, facts)
+            node, said = device.node, device.record()
+            if node is None or (said is None and self._through_udevd):
+                return  # before udevd is done with it, its node has no rights, and its file system is not known
+            facts = self._facts(device, said or {})
+            if facts is not None:
+                seen[_identity(device)] = Sighting("appeared", *place, kind, node, facts)
         except FileNotFoundError:
             return  # it left while we looked; its event makes us look again
-        except _ODD as err:
-            self.complain(f"device {to_text(os.fsencode(device.sys_name))} cannot be looked at: {err}")
+        except OSError as err:
+            self.complain(f"device {to_text(os.fsencode(device.name))} cannot be looked at: {err}")
 
-    def _is_ready(self, device: Device) -> bool:
-        """Not before udevd is done with it: before that its node has no rights, and its file system is not known."""
-        return not self._through_udevd or bool(device.is_initialized)
+    def _facts(self, device: Device, said: Mapping[str, bytes]) -> dict[str, str] | None:
+        """What the device and udevd say of it; None as long as its USB device does not answer."""
+        facts = {fact: said.get(key) for fact, key in _OF_BLOCK.items()}
+        usb = device.usb
+        if usb is not None:
+            words = self._words.of(_stay(usb), usb)
+            if words is None:
+                self.complain(f"the USB device in {usb.name} does not answer; it is taken up when it does")
+                return None
+            facts |= {**{fact: usb.read(name) for fact, name in _IDS.items()}, **words}
+            facts |= {"interfaces": _interfaces(usb).encode(), "usb_port": os.fsencode(usb.name)}
+        if device.subsystem == "block":
+            facts["bytes"] = b"%d" % (_size(device) * 512)  # sysfs counts in 512-byte sectors whatever the medium has
+        return {fact: to_text(value) for fact, value in facts.items() if value}
 
     def _place(self, device: Device) -> tuple[str, str] | None:
         """Bay and port of a device, or None for one that is none of ours."""
         for name in _names(device):
             if name in self._ports:
                 return self._ports[name], name
-        usb = _on_usb(device)
+        usb = device.usb
         if usb is None:
             return None
-        bay = self._ports.get(usb.sys_name, usb.sys_name if self._auto else None)
-        return None if bay is None else (bay, usb.sys_name)
+        bay = self._ports.get(usb.name, usb.name if self._auto else None)
+        return None if bay is None else (bay, usb.name)
 
 
 def _names(device: Device) -> Iterator[str]:
-    yield f"name:{device.sys_name}"
-    if device.device_type == "partition" and device.parent is not None:
-        yield f"name:{device.parent.sys_name}"
+    yield f"name:{device.name}"
+    if device.partition:
+        yield f"name:{device.disk.name}"
 
 
 def _readable(devices: Iterable[Device]) -> Iterator[Device]:
     """What may be mounted: the partitions with a file system; all partitions where none is known to have one (so
     that mounting says why not); the disk itself where it has no partitions."""
-    disks: dict[str, Device] = {}
-    partitions: dict[str, list[Device]] = {}
+    disks: dict[Path, Device] = {}
+    partitions: dict[Path, list[Device]] = {}
     for device in devices:
-        if device.device_type == "partition":
-            partitions.setdefault(str(Path(device.sys_path).parent), []).append(device)
+        if device.partition:
+            partitions.setdefault(device.disk.folder, []).append(device)
         elif _size(device) > 0:  # a reader without a card, a loop device without a file
-            disks[device.sys_path] = device
-    for path, disk in disks.items():
-        parts = partitions.get(path, [])
+            disks[device.folder] = device
+    for folder, disk in disks.items():
+        parts = partitions.get(folder, [])
         if parts:
-            yield from [part for part in parts if part.properties.get("ID_FS_USAGE") == "filesystem"] or parts
-        elif disk.properties.get("ID_PART_TABLE_TYPE") is None or disk.properties.get("ID_FS_USAGE") == "filesystem":
+            yield from [part for part in parts if _has_files(part)] or parts
+        elif "ID_PART_TABLE_TYPE" not in (disk.record() or {}) or _has_files(disk):
             yield disk
 
 
+def _has_files(device: Device) -> bool:
+    return (device.record() or {}).get("ID_FS_USAGE") == b"filesystem"
+
+
 def _size(device: Device) -> int:
-    raw = device.attributes.get("size") or b"0"
+    raw = device.read("size") or b"0"
     return int(raw) if raw.strip().isdigit() else 0
 
 
 def _identity(device: Device) -> object:
-    """sysfs never gives a number again to another device, unlike names; ``diskseq`` counts the media in a reader."""
-    if device.subsystem == "usb":
-        return _stay(device)
-    disk = device.parent if device.device_type == "partition" else device
-    sequence = disk.attributes.get("diskseq") if disk is not None else None
-    return device.sys_path, Path(device.sys_path).stat().st_ino, sequence
+    """What tells one stay from the next; ``diskseq`` counts the media in a reader."""
+    return _stay(device), device.disk.read("diskseq")
 
 
 def _stay(device: Device) -> object:
-    """What tells one stay of a USB device from the next in the same port."""
-    return device.sys_path, os.fsdecode(device.attributes.get("devnum") or b"")
-
-
-def _on_usb(device: Device) -> Device:
-    """The USB device that this is, or is a part of; None for others."""
-    return device if device.subsystem == "usb" else device.find_parent("usb", "usb_device")
+    """sysfs never gives a number again to another folder. USB's ``devnum`` would not do: it is 0 during a reset."""
+    return device.folder, device.folder.stat().st_ino
 
 
 def _interfaces(device: Device) -> str:
     """Class, subclass and protocol of each interface of a USB device: ``080650 020201``. Empty before it is set up."""
-    folders = sorted(Path(device.sys_path).glob(f"{device.sys_name}:*"))
+    parts = [Device("usb", folder, device.udev) for folder in sorted(device.folder.glob(f"{device.name}:*"))]
     names = ("bInterfaceClass", "bInterfaceSubClass", "bInterfaceProtocol")
-    return " ".join("".join((folder / name).read_text().strip() for name in names) for folder in folders)
-
-
-def _facts(device: Device) -> dict[str, str]:
-    facts = {fact: device.properties.get(key) for fact, key in _OF_BLOCK.items()}
-    usb = _on_usb(device)
-    if usb is not None:
-        facts |= {fact: usb.attributes.get(key) for fact, key in _OF_USB.items()}
-        facts["interfaces"], facts["usb_port"] = _interfaces(usb), usb.sys_name
-    if device.subsystem == "block":
-        facts["bytes"] = str(_size(device) * 512)  # sysfs counts in 512-byte sectors whatever the medium has
-    return {fact: _shown(value) for fact, value in facts.items() if value}
-
-
-def _shown(value: str | bytes) -> str:
-    return to_text(value if isinstance(value, bytes) else os.fsencode(value))
+    return " ".join("".join(os.fsdecode(part.read(name) or b"") for name in names) for part in parts)

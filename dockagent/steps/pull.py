@@ -9,18 +9,23 @@ read anew; and so is a resumed file whose digest is not the one that the camera 
 """
 
 import hashlib
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from dockagent.core import events as ev
 from dockagent.core import merkle, plan
+from dockagent.core.early_parts import PartDigests, Parts
 from dockagent.core.inventory import Entry
 from dockagent.core.model import CHUNK, RELISTS
 from dockagent.core.paths import to_bytes
 from dockagent.durable import Disk, DiskFull, Reader
 from dockagent.errors import DockError, Gone, Permanent, Retryable
+from dockagent.steps.growing import growing
 from dockagent.steps.pump import pump
+from dockagent.steps.room import Promise
 from dockagent.steps.world import World
+from dockagent.stores import PART_SIZE
 from dockagent.transports import FootageReader
 
 LEAF = 32
@@ -32,7 +37,8 @@ INLINE = 4 * CHUNK  # smaller files are not worth a second thread
 class Task:
     """What to pull: one entry of the inventory of the camera in ``bay``. ``relists``: how often its card was listed
     again already because it changed under us. ``signed``: the SHA-256 (hex) that a trusted camera signed, or empty.
-    ``headroom``: bytes that must still be free afterwards, so that what was pulled can be sealed beside itself."""
+    ``headroom``: bytes that must still be free afterwards, so that what was pulled can be sealed beside itself.
+    ``part_size``: bytes of the parts in which a store will take it, a whole number of chunks."""
 
     session: str
     bay: str
@@ -42,13 +48,17 @@ class Task:
     relists: int = 0
     signed: str = ""
     headroom: int = 0
+    part_size: int = PART_SIZE
 
 
 def pull(world: World, task: Task) -> tuple[ev.Event, ...]:
     """Carry out one pull. Never raises for what cameras and disks do: that is an :class:`AcquireFailed`."""
     try:
-        with world.bays.footage(task.bay).open(to_bytes(task.entry.path)) as source:
-            return (_pull(world, task, source),)
+        with ExitStack() as held:
+            source = held.enter_context(world.bays.footage(task.bay).open(to_bytes(task.entry.path)))
+            promise = held.enter_context(_room(world, task))
+            held.enter_context(growing(world.growing, task.item))
+            return (_pull(world, task, source, promise),)
     except DiskFull as err:
         return (_failed(world, task, "spool-full", str(err), retry=True),)
     except Gone as err:
@@ -59,16 +69,17 @@ def pull(world: World, task: Task) -> tuple[ev.Event, ...]:
         return (_failed(world, task, "spool", f"the spool's disk failed: {err}; check the disk", retry=True),)
 
 
-def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
+def _pull(world: World, task: Task, source: FootageReader, promise: Promise) -> ev.Event:
     started = world.clock.monotonic()
-    _check_room(world, task)
-    kept = _resume(world.disk, task.item, source)
+    kept = _resume(world, task, source)
     resumed_at = len(kept.leaves) * CHUNK
-    whole, leaves, size = _copy(world, task, source, kept)
+    whole, leaves, size, parts = _copy(world, task, source, kept, promise)
     if resumed_at and task.signed not in ("", whole):
         _forget(world.disk, task.item)  # what was kept may be of another file: read it all
+        if world.growing is not None:
+            world.growing.begin(task.item)
         resumed_at = 0
-        whole, leaves, size = _copy(world, task, source, _resume(world.disk, task.item, source))
+        whole, leaves, size, parts = _copy(world, task, source, _resume(world, task, source), promise)
     if _still_changing(task, source, size):
         change = f"listed with {task.entry.bytes} bytes, read {size}, now {source.size()}"
         _forget(world.disk, task.item)  # an item is named by its size: with another one it is never asked for again
@@ -95,6 +106,7 @@ def _pull(world: World, task: Task, source: FootageReader) -> ev.Event:
         chunk_root=merkle.root(leaves).hex(),
         resumed_at=resumed_at,
         read_ms=int((world.clock.monotonic() - started) * 1000),
+        parts=parts,
     )
 
 
@@ -119,15 +131,14 @@ def _failed(world: World, task: Task, kind: str, reason: str, *, retry: bool) ->
     return ev.AcquireFailed(task.session, task.item, task.entry.path, kind, reason, retry, kept)
 
 
-def _check_room(world: World, task: Task) -> None:
-    have = world.disk.free()
-    need = task.entry.bytes - (world.disk.size(plan.part_file(task.item)) or 0) + world.spool_reserve
-    if need + task.headroom > have:
-        need += task.headroom
-        raise DiskFull(
-            f"the spool is full: {task.entry.path} needs {need >> 20} MiB with the reserve, {have >> 20} MiB are free",
-            "it is pulled when the store has taken other clips; or free some space",
-        )
+def _room(world: World, task: Task) -> AbstractContextManager[Promise]:
+    """Room for the whole file, besides what was promised to others and what must stay free."""
+    there = world.disk.size(plan.part_file(task.item)) or 0
+    return world.room.promised(world.disk, task.entry.path, task.entry.bytes, there, _floor(world, task))
+
+
+def _floor(world: World, task: Task) -> int:
+    return world.spool_reserve + task.headroom
 
 
 @dataclass(slots=True)
@@ -136,33 +147,41 @@ class _Kept:
 
     leaves: list[bytes]
     whole: "hashlib._Hash"
+    parts: PartDigests
 
 
-def _resume(disk: Disk, item: str, source: FootageReader) -> _Kept:
-    part, leaves_file = plan.part_file(item), plan.leaves_file(item)
-    kept = _Kept([], hashlib.sha256())
+def _nothing_kept(task: Task) -> _Kept:
+    return _Kept([], hashlib.sha256(), PartDigests(task.part_size))
+
+
+def _resume(world: World, task: Task, source: FootageReader) -> _Kept:
+    disk, part, leaves_file = world.disk, plan.part_file(task.item), plan.leaves_file(task.item)
+    kept = _nothing_kept(task)
     if disk.size(part) and disk.size(leaves_file):
         digests = disk.read(leaves_file)
         wanted = [digests[at : at + LEAF] for at in range(0, len(digests) - LEAF + 1, LEAF)]
         with disk.reader(part) as reader:
-            kept = _proved(reader, wanted)
+            kept = _proved(reader, wanted, task)
         if not _camera_agrees(source, kept.leaves):
-            kept = _Kept([], hashlib.sha256())
+            kept = _nothing_kept(task)
     for path, size in ((part, len(kept.leaves) * CHUNK), (leaves_file, len(kept.leaves) * LEAF)):
         if disk.size(path) not in (None, size):
             disk.truncate(path, size)
     source.seek(len(kept.leaves) * CHUNK)
+    _tell(world, task, kept.parts.ended)
     return kept
 
 
-def _proved(reader: Reader, wanted: list[bytes]) -> _Kept:
-    kept = _Kept([], hashlib.sha256())
+def _proved(reader: Reader, wanted: list[bytes], task: Task) -> _Kept:
+    kept = _nothing_kept(task)
     for leaf in wanted:
         chunk = _read_full(reader, CHUNK)
         if len(chunk) < CHUNK or merkle.leaf_hash(chunk) != leaf:
             break
         kept.whole.update(chunk)
         kept.leaves.append(leaf)
+        kept.parts.first(len(kept.leaves) * CHUNK, kept.whole)
+        kept.parts.saw(chunk)
     return kept
 
 
@@ -176,10 +195,15 @@ def _camera_agrees(source: FootageReader, leaves: list[bytes]) -> bool:
     return True
 
 
-def _copy(world: World, task: Task, source: FootageReader, kept: _Kept) -> tuple[str, list[bytes], int]:
-    """Read to the end. Gives (SHA-256 hex, chunk digests, bytes). What was written is synced, also on failure."""
-    leaves, whole = kept.leaves, kept.whole
-    size = len(leaves) * CHUNK
+def _copy(
+    world: World, task: Task, source: FootageReader, kept: _Kept, promise: Promise
+) -> tuple[str, list[bytes], int, Parts]:
+    """Read to the end. Gives (SHA-256 hex, chunk digests, bytes, parts). What was written is synced, also on failure.
+
+    A long file takes three threads: one reads and hashes the whole, one hashes chunks and writes, one hashes what was
+    written as parts for the store."""
+    leaves, whole, parts = kept.leaves, kept.whole, kept.parts
+    size = promise.written = len(leaves) * CHUNK
     threaded = task.entry.bytes - size > INLINE
     with ExitStack() as files:
         part = files.enter_context(world.disk.append(plan.part_file(task.item), scratch=True))
@@ -189,23 +213,40 @@ def _copy(world: World, task: Task, source: FootageReader, kept: _Kept) -> tuple
 
         def write(chunk: bytes) -> None:
             leaf = merkle.leaf_hash(chunk)
+            world.room.grow(world.disk, promise, promise.written + len(chunk), _floor(world, task))
             part.write(chunk)
+            promise.written += len(chunk)
             leaves.append(leaf)
             if marks is not None and len(chunk) == CHUNK:
                 marks.write(leaf)
+            written(chunk)
+
+        def hash_part(chunk: bytes) -> None:
+            if parts.saw(chunk):
+                _tell(world, task, parts.ended[-1:])
 
         try:
-            with pump(write, threaded=threaded) as put:
+            with pump(hash_part, threaded=threaded) as written, pump(write, threaded=threaded) as put:
                 while chunk := _read_full(source, CHUNK):
-                    put(chunk)
                     whole.update(chunk)
                     size += len(chunk)
+                    parts.first(size, whole)
+                    put(chunk)
                     world.progress.moved("pull", task.bay, size, max(size, task.entry.bytes))
         finally:
             part.sync()
             if marks is not None:
                 marks.sync()
-    return whole.hexdigest(), leaves, size
+    ended, found = len(parts.ended), parts.finish()
+    _tell(world, task, found.sha256[ended:])
+    return whole.hexdigest(), leaves, size, found
+
+
+def _tell(world: World, task: Task, parts: Sequence[str]) -> None:
+    """Parts with these digests are written: whoever sends them early may."""
+    for sha256 in parts:
+        if world.growing is not None:
+            world.growing.part(task.item, sha256)
 
 
 def _still_changing(task: Task, source: FootageReader, size: int) -> bool:

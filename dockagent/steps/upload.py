@@ -10,27 +10,37 @@ pulled again from its camera; a damaged record is signed again; a damaged previe
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from dockagent.core import catalogue, plan
 from dockagent.core import events as ev
+from dockagent.core.early_parts import NO_PARTS, Parts
 from dockagent.core.inventory import Finding
 from dockagent.core.model import Receipt, Thing
 from dockagent.durable import Reader
 from dockagent.errors import DockError, Permanent, Retryable
+from dockagent.steps import sending
+from dockagent.steps.sending import check_hours
 from dockagent.steps.world import World
-from dockagent.stores import Conflict, Source, Stored
+from dockagent.stores import PART_SIZE, Conflict, Source, Stored
 
 PIECE = 1 << 20
+_NO_HOLD = {
+    "lost": "the store took its legal hold without keeping it",
+    "refused": "the store, or this dock's rights there, allow no legal hold",
+    "unseen": "nobody here can see whether the store kept its legal hold",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Which clip to send, from which spool folder to which place in the store. ``unread`` collects what the spool's
-    own disk had against it, which is not the store's fault."""
+    """Which clip to send, from which spool folder to which place in the store. ``until_ms``: when the upload
+    hours end (ms since 1970 UTC; 0: never). ``hold``: the clip is on hold. ``unread`` collects what the spool's own
+    disk had against it, which is not the store's fault."""
 
     clip: str
     folder: str
@@ -39,6 +49,9 @@ class Task:
     preview: tuple[Thing, ...]
     record_sha256: str
     manifest_sha256: str
+    parts: Parts = NO_PARTS  # of the master
+    until_ms: int = 0
+    hold: bool = False
     unread: list[OSError] = field(default_factory=list)
 
 
@@ -68,7 +81,8 @@ def send_master(world: World, task: Task) -> tuple[ev.Event, ...]:
     try:
         others = tuple(_put_witnesses(world, task))
         listed, findings = _put_line(world, task)
-        return (ev.Delivered(task.clip, _put_master(world, task), others + listed, findings),)
+        receipt = _put_master(world, task)
+        return (ev.Delivered(task.clip, receipt, others + listed, (*findings, *_of_hold(receipt))),)
     except _RecordDamaged as err:
         return (ev.ClipFailed(task.clip, "send-master", str(err), retry=True, link=False, record=True),)
     except (DockError, OSError) as err:
@@ -76,6 +90,13 @@ def send_master(world: World, task: Task) -> tuple[ev.Event, ...]:
         if not damage:
             return (_failed(task, "send-master", err),)
         return (ev.ClipFailed(task.clip, "send-master", damage, retry=True, link=False, lost=True),)
+
+
+def _of_hold(receipt: Receipt) -> Iterator[Finding]:
+    """What a person has to see to, where the clip is on hold and the store does not say that it holds it too."""
+    if receipt.hold in _NO_HOLD:
+        text = f"this clip is on hold, and {_NO_HOLD[receipt.hold]}: set one on {receipt.key}"
+        yield Finding("hold", text, "warning")
 
 
 def _put_master(world: World, task: Task) -> Receipt:
@@ -157,25 +178,35 @@ def _put(world: World, task: Task, thing: Thing, path: str, name: str) -> Receip
         sent += more
         world.progress.moved("upload", task.clip, sent, thing.bytes)
 
-    source = Source(thing.bytes, thing.sha256, lambda: _open(world, task, path))
+    parts = task.parts if thing == task.master else NO_PARTS
+    source = Source(
+        thing.bytes, thing.sha256, lambda: _open(world, task, path), parts.sha256, parts.bytes or PART_SIZE, task.hold
+    )
     return receipt_of(world.store.url, world.store.put(f"{task.prefix}/{name}", source, progress))
 
 
 def _open(world: World, task: Task, path: str) -> Reader:
+    return spool_reader(world, path, task.until_ms, task.unread)
+
+
+def spool_reader(world: World, path: str, until_ms: int, unread: list[OSError]) -> Reader:
+    """A reader of a spool file that ends with the upload hours, and notes in ``unread`` what the disk had against
+    it."""
     try:
-        return _Watched(world.disk.reader(path), task.unread)
+        return _Watched(world.disk.reader(path), unread, partial(check_hours, world.clock, until_ms))
     except OSError as err:
-        task.unread.append(err)
+        unread.append(err)
         raise
 
 
 class _Watched:
-    """A reader of the spool that notes when the spool's disk fails."""
+    """A reader of the spool that notes when the spool's disk fails, and ends with the upload hours."""
 
-    def __init__(self, reader: Reader, unread: list[OSError]) -> None:
-        self._reader, self._unread = reader, unread
+    def __init__(self, reader: Reader, unread: list[OSError], in_time: Callable[[], None]) -> None:
+        self._reader, self._unread, self._in_time = reader, unread, in_time
 
     def read(self, size: int, /) -> bytes:
+        self._in_time()
         try:
             return self._reader.read(size)
         except OSError as err:
@@ -215,9 +246,19 @@ def _damage(world: World, task: Task) -> str:
 
 def receipt_of(store: str, stored: Stored) -> Receipt:
     """A store's answer as the ledger keeps it."""
-    return Receipt(store, stored.key, stored.size, stored.sha256, stored.proof, stored.version, stored.etag)
+    return Receipt(
+        store=store,
+        key=stored.key,
+        bytes=stored.size,
+        sha256=stored.sha256,
+        proof=stored.proof,
+        version=stored.version,
+        etag=stored.etag,
+        checksum=stored.checksum,
+        part_size=stored.part_size,
+        hold=stored.hold,
+    )
 
 
 def _failed(task: Task, step: str, err: DockError | OSError) -> ev.ClipFailed:
-    retry = isinstance(err, Retryable | OSError)
-    return ev.ClipFailed(task.clip, step, str(err), retry=retry, link=retry and not task.unread)
+    return sending.failed(task.clip, step, err, unread=bool(task.unread))

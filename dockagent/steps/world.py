@@ -1,7 +1,7 @@
 """What steps act on: the doors of one dock, real or simulated, bundled by ``daemon.py`` or by a test."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography import x509
@@ -14,13 +14,18 @@ from dockagent.core.model import Thing
 from dockagent.core.officers import PLAIN, Officers
 from dockagent.core.profile import Console, Profile
 from dockagent.core.stream.in_stream import InStream
+from dockagent.core.uplink import Terms
 from dockagent.durable import Disk
 from dockagent.errors import Missing
+from dockagent.ledger.custodian_peer import Counterparty
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.notary import Notary
-from dockagent.stores import Store
+from dockagent.steps.growing import Growing
+from dockagent.steps.room import Room
+from dockagent.stores import PART_SIZE, Store
 from dockagent.transports import Control, Footage
 from dockagent.transports.cradles import Cradles
+from dockagent.transports.erase import Erasure, Target
 
 
 class Bays(Protocol):
@@ -88,6 +93,15 @@ class Sealer(Protocol):
         ...
 
 
+class Eraser(Protocol):
+    """Takes files from a camera. Only ``steps/erase`` asks it to, for what the ledger says it may."""
+
+    def erase(self, bay: str, targets: Sequence[Target]) -> Erasure:
+        """Erase these files of the card in ``bay``, each after all of it was hashed again; see
+        :func:`dockagent.transports.erase.erase_below` for what it raises. Nobody reads the card meanwhile."""
+        ...
+
+
 class Progress(Protocol):
     """Told how far things came. For eyes only: nothing is decided by it."""
 
@@ -101,7 +115,7 @@ class World:
     """Everything a step may touch. ``holds(clip_id)``: the dock has this clip's bytes already, or proof of them
     elsewhere (one look-up, from any thread). ``any_profile``: False when a person has named the profile, which is then
     used even if it does not fit. ``cradles``: the locks of bays that have one. ``notary``: who vouches for the
-    ledger."""
+    ledger. ``room``: which room in the spool is promised to whom. ``terms``: when footage may be sent."""
 
     clock: Clock
     disk: Disk
@@ -118,11 +132,17 @@ class World:
     sealer: Sealer | None = None
     cradles: Cradles | None = None
     notary: Notary | None = None
+    eraser: Eraser | None = None  # None: nothing is erased from a camera
+    custodian: Counterparty | None = None
     console_wait_ms: int = 3000
     set_clocks: bool = True
     clock_tolerance_ms: int = 1000
     spool_reserve: int = 256 << 20
+    room: Room = field(default_factory=Room)
+    terms: Terms = field(default_factory=Terms)
     officers: Officers = PLAIN
+    part_size: int = PART_SIZE  # bytes of the parts in which the store takes large files
+    growing: Growing | None = None  # what is known of files that are being pulled; None: nothing is sent early
     catalogue: Cataloguer | None = None  # who writes lines for it; None: none are written
 
     def profile(self, name: str) -> Profile:

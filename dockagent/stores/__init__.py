@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dockagent.durable import Reader
-from dockagent.errors import Permanent
+from dockagent.errors import Permanent, Retryable
 
 PART_SIZE = 64 << 20  # bytes of one part of a large object; fixed, so that anyone recomputes the composite digest
 
@@ -20,18 +20,27 @@ class Conflict(Permanent):
     """The key holds other bytes already. Somebody else wrote there: an alarm, never an overwrite."""
 
 
+class Unseen(Retryable):
+    """The key is taken, and this credential may not look at what lies there. It may be ours. The way to the store is
+    in order: only this object waits, for a custodian's receipt or for the right to look."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Bytes to be stored: ``size`` bytes whose SHA-256 is ``sha256`` (hex).
 
     ``open`` gives a new reader positioned at the start each time; ``part_sha256`` are the digests (hex) of the
-    consecutive :data:`PART_SIZE` parts, computed when the bytes were first read, or empty for small objects.
+    consecutive parts of ``part_size`` bytes, computed when the bytes were first read, or empty where nobody did. Who
+    states both vouches that they are of the same bytes: a store may let its server compare the parts, and not hash.
+    ``hold``: somebody ordered to keep it, so a store that has legal holds sets one.
     """
 
     size: int
     sha256: str
     open: Callable[[], Reader]
     part_sha256: tuple[str, ...] = ()
+    part_size: int = PART_SIZE
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,10 @@ class Stored:
     byte was read back, from the medium or over the network, and hashed) or ``checksum`` (the store accepted every
     byte under a signed SHA-256, or states that SHA-256 itself). From ``stat`` it may also be ``metadata`` (``sha256``
     is what the writer noted beside the object; nobody checked it) or ``size`` (nothing else is known; ``sha256`` is
-    empty): these two prove nothing. ``version`` and ``etag`` are the store's own marks, or empty.
+    empty): these two prove nothing. ``version`` and ``etag`` are the store's own marks, or empty. ``hold``: where a
+    legal hold was asked for, ``kept`` (seen on the object), ``lost`` (it is not on it), ``refused`` (this credential
+    may not set one) or ``unseen`` (the store took it without a word, and this credential may not look). ``checksum``:
+    the SHA-256 that the store states, in its own form; ``part_size``: bytes of the parts it went in, 0 for one piece.
     """
 
     key: str
@@ -51,6 +63,9 @@ class Stored:
     proof: str
     version: str = ""
     etag: str = ""
+    hold: str = ""
+    checksum: str = ""
+    part_size: int = 0
 
 
 class Store(Protocol):

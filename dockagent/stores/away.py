@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from dockagent.errors import DockError, Retryable
+from dockagent.errors import DockError, Permanent, Retryable
 from dockagent.stores import Source, Store, Stored
+from dockagent.stores.promises import Credential, Proof, Prover
 
 
 class AwayStore:
@@ -32,6 +33,13 @@ class AwayStore:
             return self._there().check()
         except DockError as err:
             return [str(err)]
+
+    def prove(self, scratch: str, admin: Credential | None = None) -> Proof:
+        """As :class:`dockagent.stores.promises.Prover` says; Retryable while the store is away."""
+        store = self._there()
+        if not isinstance(store, Prover):
+            raise Permanent(f"the promises of {self.url} cannot be tried", "ask who runs it")
+        return store.prove(scratch, admin)
 
     def _there(self) -> Store:
         if self._store is None:

@@ -1,9 +1,11 @@
 """A store in a folder: one machine's disk, or a mounted share that has hard links.
 
 An object gets its name by a link after all of it was written, synced and read back from the medium, so a name always
-means whole and proved bytes, and a second writer cannot replace the first. What a crash leaves is a ``.part-…`` file in
-the root (keys never start with a dot); the next start removes it. A put whose part is removed under it by another
-start over the same folder ends as Retryable.
+means whole and proved bytes, and a second writer cannot replace the first. Then nobody may write it any more, and where
+the station wants it, it bears the immutable flag (``guard.py``). That makes the folder tamper-evident, not write-once:
+its owner can still remove what is in it, and digests, ledger and receipts tell. What a crash leaves is a ``.part-…``
+file in the root (keys never start with a dot); the next start removes it. A put whose part is removed under it by
+another start over the same folder ends as Retryable.
 """
 
 import hashlib
@@ -14,9 +16,11 @@ from contextlib import contextmanager
 
 from dockagent.durable import Disk, DiskFull
 from dockagent.errors import Retryable
-from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored
+from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored, directory_proof
+from dockagent.stores.guard import Guard
 from dockagent.stores.intake import BUFFER, Tally, open_source, read_some, whole
 from dockagent.stores.keys import checked, replaceable
+from dockagent.stores.promises import Credential, Proof
 
 _PART = ".part-"
 _PROBE = ".probe-"
@@ -28,13 +32,14 @@ class DirectoryStore:
     """Objects as files under ``disk``'s root; ``url`` is how people call it. Removes what a crash left there.
 
     ``mark``: a file that is there as long as the folder is this store, or empty. Without it nothing is put and nothing
-    is believed to be missing: a share that was unmounted under us leaves an empty folder behind.
+    is believed to be missing: a share that was unmounted under us leaves an empty folder behind. ``guard`` keeps whole
+    objects from being changed; without one they are as they were written.
     Raises Retryable where the folder cannot be read.
     """
 
-    def __init__(self, disk: Disk, url: str, mark: str = "") -> None:
+    def __init__(self, disk: Disk, url: str, mark: str = "", guard: Guard | None = None) -> None:
         self.url = url
-        self._disk, self._mark = disk, mark
+        self._disk, self._mark, self._guard = disk, mark, guard
         with self._named_errors("tidy up"):
             for name in disk.names(""):
                 if name.startswith((_PART, _PROBE)) or _TEMPORARY.fullmatch(name):
@@ -91,6 +96,12 @@ class DirectoryStore:
             return [str(err)]
         return []
 
+    def prove(self, scratch: str, admin: Credential | None = None) -> Proof:
+        """As :class:`dockagent.stores.promises.Prover` says; an administrator can do no more here than the owner."""
+        with self._named_errors("try this store's promises"):
+            self._check_there()
+            return directory_proof.prove(self, self._disk, self._guard, checked(scratch))
+
     def _check_there(self) -> None:
         if self._mark and self._disk.size(self._mark) is None:
             raise Retryable(f"{self.url} is away: its mark {self._mark} is gone", "mount it, or bring its folder back")
@@ -103,6 +114,7 @@ class DirectoryStore:
                 _check_word(source, key)
                 raise Retryable(f"{self.url} gave back other bytes than were written for {key}", "replace this disk")
             self._disk.publish(part, key)
+            self._keep(key)
         except FileExistsError:
             return self._held_already(key, source, _unheard)
         finally:
@@ -128,7 +140,12 @@ class DirectoryStore:
                 "find out who wrote there; nothing was overwritten",
             )
         heard(source.size)
+        self._keep(key)
         return Stored(key, source.size, source.sha256, proof="re-read")
+
+    def _keep(self, key: str) -> None:
+        if self._guard is not None:
+            self._guard.keep(key)
 
     def _digest(self, path: str) -> str:
         """SHA-256 (hex) of a file as its medium gives it back."""

@@ -1,4 +1,4 @@
-"""From a store's URL to the store. boto3 is loaded only for a store that needs it."""
+"""From a store's URL to the store. A client is loaded only for a store that needs it."""
 
 import errno
 import secrets
@@ -14,10 +14,13 @@ from dockagent.errors import UsageError
 from dockagent.stores import Store
 from dockagent.stores.away import AwayStore
 from dockagent.stores.directory import DirectoryStore
+from dockagent.stores.guard import Guard
+from dockagent.stores.s3_pending import Pending
 from dockagent.stores.s3_settings import S3Settings
+from dockagent.stores.swift_settings import AXIS, SwiftSettings
 
 MARK = ".dockagent-store"  # names a folder as one store; no key begins with a dot
-_FORMS = "give file:///DIR or s3://BUCKET/PREFIX"
+_FORMS = "give file:///DIR, s3://BUCKET/PREFIX, swift://CONTAINER/PREFIX or swift+axis:///FILE"
 
 
 def open_store(
@@ -25,12 +28,19 @@ def open_store(
     s3: S3Settings | None = None,
     clock: Clock | None = None,
     known: MutableMapping[str, str] | None = None,
+    uploads: MutableMapping[str, Pending] | None = None,
+    *,
+    immutable: bool = False,
+    swift: SwiftSettings | None = None,
 ) -> Store:
-    """The store at ``url``: ``file:///DIR`` (made where missing) or ``s3://BUCKET/PREFIX``.
+    """The store at ``url``: ``file:///DIR`` (made where missing), ``s3://BUCKET/PREFIX``, ``swift://CONTAINER/PREFIX``,
+    or ``swift+axis:///FILE`` (an evidence system by its connection file).
 
-    ``s3`` says how to reach an S3 store; its bucket and prefix are taken from ``url``. Raises UsageError for any
-    other URL and where the S3 client is not installed. A folder that cannot be used now is looked for again later.
-    ``known`` keeps the mark of each folder that was used, so that a mount point without its mount is not taken for it.
+    ``s3`` and ``swift`` say how to reach such a store; bucket or container and prefix are taken from ``url``. Raises
+    UsageError for any other URL and where the S3 client is not installed. A folder that cannot be used now is looked
+    for again later. ``known`` keeps the mark of each folder that was used, so that a mount point without its mount is
+    not taken for it; ``uploads`` what was begun in an S3 store and is not finished. ``immutable``: objects in a folder
+    get the immutable flag where that is possible.
     """
     try:
         parts = urlsplit(url)
@@ -39,22 +49,40 @@ def open_store(
     if parts.query or parts.fragment:
         raise UsageError(f"not a store URL: {url!r} has a '?' or '#'", _FORMS)
     if parts.scheme == "file":
-        return _open_directory(url, parts.netloc, unquote(parts.path), known)
+        return _open_directory(url, parts.netloc, unquote(parts.path), known, immutable=immutable)
     if parts.scheme == "s3":
         settings = replace(s3 or S3Settings(), bucket=parts.netloc, prefix=parts.path.strip("/"))
-        return _open_s3(settings, clock or SystemClock())
+        return _open_s3(settings, clock or SystemClock(), uploads)
+    if parts.scheme == "swift":
+        from dockagent.stores.swift import SwiftStore
+
+        ours = replace(swift or SwiftSettings(), container=parts.netloc, prefix=parts.path.strip("/"))
+        return SwiftStore(ours, clock or SystemClock())
+    if parts.scheme == AXIS:
+        from dockagent.stores.swift_open import open_axis
+
+        return open_axis(
+            url,
+            swift or SwiftSettings(),
+            clock or SystemClock(),
+            known,
+            lambda beside: open_store(beside, s3, clock, known, uploads, immutable=immutable, swift=swift),
+        )
     raise UsageError(f"not a store URL: {url!r}", _FORMS)
 
 
-def _open_directory(url: str, host: str, path: str, known: MutableMapping[str, str] | None) -> Store:
+def _open_directory(
+    url: str, host: str, path: str, known: MutableMapping[str, str] | None, *, immutable: bool
+) -> Store:
     if host not in ("", "localhost") or not path.startswith("/") or path.strip("/") == "":
         raise UsageError(f"not a store folder: {url!r}", "give an absolute folder with three slashes: file:///DIR")
 
     def open_it() -> Store:
         folder = Path(path)
+        guard = Guard(folder, immutable=immutable)
         if known is None:
-            return DirectoryStore(RealDisk(folder), url)
-        return DirectoryStore(_marked(folder, url, known), url, MARK)
+            return DirectoryStore(RealDisk(folder), url, guard=guard)
+        return DirectoryStore(_marked(folder, url, known), url, MARK, guard)
 
     try:
         return open_it()
@@ -78,7 +106,7 @@ def _marked(folder: Path, url: str, known: MutableMapping[str, str]) -> RealDisk
     return disk
 
 
-def _open_s3(settings: S3Settings, clock: Clock) -> Store:
+def _open_s3(settings: S3Settings, clock: Clock, uploads: MutableMapping[str, Pending] | None) -> Store:
     try:
         from dockagent.stores.s3 import S3Store
     except ModuleNotFoundError as err:
@@ -87,4 +115,4 @@ def _open_s3(settings: S3Settings, clock: Clock) -> Store:
         raise UsageError(
             f"{settings.url} needs boto3, which is not installed", "run: pip install 'dockagent[s3]'"
         ) from err
-    return S3Store(settings, clock)
+    return S3Store(settings, clock, uploads=uploads)

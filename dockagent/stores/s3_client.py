@@ -1,7 +1,7 @@
 """The boto3 client, set up so that old and new servers take what it sends and nothing goes out unsigned."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import botocore
@@ -9,9 +9,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from dockagent.errors import Permanent, UsageError
+from dockagent.stores import s3_sender
 from dockagent.stores.keys import checked
+from dockagent.stores.s3_errors import must_be_s3
 from dockagent.stores.s3_settings import S3Settings
-from dockagent.stores.s3_window import Window
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -37,7 +38,8 @@ def connect(settings: S3Settings) -> "S3Client":
         )
     except (BotoCoreError, ValueError) as err:
         raise UsageError(f"cannot use {settings.url}: {err}", "correct the store's settings") from err
-    client.meta.events.register("before-send.s3", _going_out)
+    s3_sender.attach(client)
+    client.meta.events.register("after-call.s3", must_be_s3)
     return client
 
 
@@ -56,13 +58,6 @@ def _config(settings: S3Settings) -> Config:
         tcp_keepalive=True,
         client_cert=(settings.client_cert, settings.client_key) if settings.client_cert else None,
     )
-
-
-def _going_out(request: Any, **_event: object) -> None:
-    """botocore has read the body to sign its hash and will now read it again to send it."""
-    if isinstance(request.body, Window):
-        signed = request.headers.get("X-Amz-Content-SHA256", "")
-        request.body.going_out(signed.decode() if isinstance(signed, bytes) else signed)
 
 
 def _need_good_botocore() -> None:

@@ -1,9 +1,15 @@
-"""One part of a source as the seekable file that boto3 wants: it hashes it, sends it, and perhaps sends it again."""
+"""One part of a source as the seekable file that boto3 wants: it goes out under the hash that was computed when its
+bytes were first read, and is not hashed again.
+
+The server compares that hash with what arrives. So bytes that changed at rest since are refused by the store; only then
+are they read and hashed here, to say whose fault it was. Where nobody has stated the parts' hashes, everything is
+read once before anything is sent (:func:`digests_of`), and a source whose bytes differ from its word sends nothing.
+"""
 
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, cast
@@ -12,8 +18,9 @@ from botocore.exceptions import BotoCoreError
 
 from dockagent.durable import Reader
 from dockagent.errors import DockError
-from dockagent.stores import PART_SIZE, Source
-from dockagent.stores.intake import BUFFER, Tally, read_some
+from dockagent.stores import Source
+from dockagent.stores.intake import BUFFER, Tally, read_some, whole
+from dockagent.stores.paced import not_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,10 @@ class Digests:
 
 
 class Window:
-    """``size`` bytes of a source from ``start`` on, seen by ``tally``; ``heard(n)`` is told n more bytes that go out.
+    """``size`` bytes of a source from ``start`` on; ``heard(n)`` is told n more bytes that go out.
 
-    ``stated`` is the SHA-256 (hex) that these bytes are said to have, or empty where nobody has said. Windows over
-    one reader are used one after the other. ``failure`` keeps what went wrong in reading, because boto3
-    wraps it into an error of its own.
+    ``stated`` is the SHA-256 (hex) that these bytes are said to have. Windows over one reader are used one after the
+    other. ``failure`` keeps what went wrong in reading, because boto3 wraps it into an error of its own.
     """
 
     def __init__(
@@ -40,19 +46,18 @@ class Window:
         tally: Tally,
         heard: Callable[[int], None],
         *,
-        stated: str = "",
+        stated: str,
     ) -> None:
         self.start = start
         self.size = size
+        self.sha256 = stated
         self.failure: DockError | None = None
         self._reader = reader
         self._tally = tally
         self._heard = heard
-        self._stated = stated
         self._sending = False
         self._at = 0
         self._told = 0
-        self._digests: Digests | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         """Up to ``size`` bytes (all that are left when negative), b"" at the end."""
@@ -96,37 +101,31 @@ class Window:
                 raise
             raise self.failure from err
 
-    @property
-    def sha256(self) -> str:
-        """SHA-256 (hex) of this part: as stated, else read now."""
-        return self._stated or self.digests().sha256
+    def hold_to_word(self) -> None:
+        """Raises Permanent unless the bytes are what was stated: for when a store says that they are not."""
+        self.digests()
 
     def digests(self) -> Digests:
-        """Hashes of this part, read now if they were not before. Raises Permanent unless they are as stated."""
-        if self._digests is None:
-            sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-            self.seek(0)
+        """Hashes of this part, read now. Raises Permanent unless they are as stated."""
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        self.seek(0)
+        with not_sent(self._reader):
             while data := self.read(BUFFER):
                 sha256.update(data)
                 md5.update(data)
-            self.seek(0)
-            self._hold_to_word(sha256.hexdigest())
-            self._digests = Digests(sha256.hexdigest(), md5.hexdigest())
-        return self._digests
+        self.seek(0)
+        if sha256.hexdigest() != self.sha256:
+            where = f"bytes {self.start} to {self.start + self.size}"
+            raise self._tally.lie(f"{where} hash to {sha256.hexdigest()}, not {self.sha256}")
+        return Digests(sha256.hexdigest(), md5.hexdigest())
 
-    def going_out(self, signed: str) -> None:
-        """From now on, what is read is sent. Raises Permanent unless the hash that was signed is this part's."""
-        self._hold_to_word(signed)
+    def going_out(self) -> None:
+        """From now on, what is read is sent."""
         self._sending = True
 
     def arrived(self) -> None:
         """The store has the part: whatever was not told yet is told now."""
         self._tell(self.size)
-
-    def _hold_to_word(self, sha256: str) -> None:
-        stated = self._stated or (self._digests.sha256 if self._digests else sha256)
-        if sha256 != stated:
-            raise self._tally.lie(f"bytes {self.start} to {self.start + self.size} hash to {sha256}, not {stated}")
 
     def _read(self, want: int) -> bytes:
         at = self.start + self._at
@@ -134,7 +133,6 @@ class Window:
         data = read_some(self._reader, want, self._tally.key)
         if not data:
             raise self._tally.lie(f"it ended after {at} bytes")
-        self._tally.saw(at, data)
         return data
 
     def _tell(self, upto: int) -> None:
@@ -143,14 +141,37 @@ class Window:
             self._told = upto
 
 
-def windows(reader: Reader, source: Source, part_size: int, tally: Tally, heard: Callable[[int], None]) -> list[Window]:
-    """All parts of a source, in order. Their stated digests are used where they are for parts of this size."""
-    starts = range(0, source.size, part_size)
-    known = source.part_sha256 if part_size == PART_SIZE and len(source.part_sha256) == len(starts) else ()
-    return [
-        Window(reader, start, min(part_size, source.size - start), tally, heard, stated=known[at] if known else "")
-        for at, start in enumerate(starts)
-    ]
+def digests_of(reader: Reader, source: Source, part_size: int, key: str) -> tuple[str, ...]:
+    """SHA-256 (hex) of each part of ``part_size`` bytes: as the source states them, else read now. Raises Permanent
+    where the source's length is not the stated one, and where it had to be read and is not what it was said to be."""
+    if source.part_size == part_size and len(source.part_sha256) == -(-source.size // part_size):
+        hold_to_length(reader, source, key)
+        return source.part_sha256
+    if source.size <= part_size:
+        hold_to_length(reader, source, key)
+        return (source.sha256,)
+    tally, parts = Tally(source, key), [hashlib.sha256()]
+    with not_sent(reader):
+        for piece in whole(reader, tally):
+            left = memoryview(piece)
+            while left:
+                if len(parts) * part_size == tally.seen - len(left):
+                    parts.append(hashlib.sha256())
+                room = len(parts) * part_size - (tally.seen - len(left))
+                parts[-1].update(left[:room])
+                left = left[room:]
+    return tuple(one.hexdigest() for one in parts)
+
+
+def hold_to_length(reader: Reader, source: Source, key: str) -> None:
+    """Raises Permanent unless the source ends where it was said to end. Leaves the reader anywhere."""
+    tally = Tally(source, key)
+    reader.seek(max(0, source.size - 1))
+    if len(read_some(reader, 1, key)) < min(1, source.size):
+        raise tally.lie(f"it is shorter than the {source.size} bytes stated")
+    reader.seek(source.size)
+    if read_some(reader, 1, key):
+        raise tally.lie(f"it is longer than the {source.size} bytes stated")
 
 
 def base64_digest(sha256: str) -> str:
@@ -163,7 +184,7 @@ def hex_digest(checksum: str) -> str:
     return base64.b64decode(checksum).hex()
 
 
-def composite(part_sha256: list[str]) -> str:
+def composite(part_sha256: Sequence[str]) -> str:
     """S3's SHA-256 of an object made of parts: of the parts' digests, with their number (Amazon S3 User Guide,
     "Checking object integrity", composite checksums)."""
     joined = b"".join(bytes.fromhex(one) for one in part_sha256)

@@ -14,6 +14,7 @@ from dockagent.clock import Clock, SystemClock
 from dockagent.errors import Missing, UsageError
 from dockagent.stores.keys import checked
 from dockagent.stores.s3_settings import S3Settings
+from dockagent.stores.swift_settings import AXIS, SwiftSettings
 
 READ_HINT = "use a credential that may read this store, or run this where it can be read"
 
@@ -58,14 +59,23 @@ class FolderShelf:
             yield source
 
 
-def open_shelf(url: str, s3: S3Settings, clock: Clock | None = None) -> Shelf:
-    """The store at ``url`` for reading. ``s3`` says how to reach an S3 store; bucket and prefix are the URL's. Raises
-    UsageError for what is no store's URL."""
+def open_shelf(url: str, s3: S3Settings, clock: Clock | None = None, swift: SwiftSettings | None = None) -> Shelf:
+    """The store at ``url`` for reading. ``s3`` and ``swift`` say how to reach such a store; bucket or container and
+    prefix are the URL's. What was delivered into an evidence system is read there; here, what lies in the store beside
+    it. Raises UsageError for what is no store's URL."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return FolderShelf(url, Path(unquote(parts.path)))
+    if parts.scheme == AXIS and swift is not None and not swift.beside.startswith(f"{AXIS}:"):
+        return open_shelf(swift.beside, s3, clock, swift)
+    if parts.scheme == "swift":
+        from dockagent.stores.swift_shelf import SwiftShelf
+
+        return SwiftShelf(replace(swift or SwiftSettings(), container=parts.netloc, prefix=parts.path.strip("/")))
     if parts.scheme != "s3":
-        raise UsageError(f"not a store URL: {url!r}", "give file:///DIR or s3://BUCKET/PREFIX")
+        raise UsageError(
+            f"not a store URL: {url!r}", "give file:///DIR, s3://BUCKET/PREFIX or swift://CONTAINER/PREFIX"
+        )
     try:
         from dockagent.stores.s3_shelf import S3Shelf
     except ModuleNotFoundError as err:

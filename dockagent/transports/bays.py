@@ -7,7 +7,7 @@ any other: its session goes on where it was.
 import logging
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,14 +17,16 @@ from dockagent.core.profile import Console
 from dockagent.errors import DockError, Gone
 from dockagent.transports import Control, FileFact, Footage, FootageReader, NoCard
 from dockagent.transports.dialogues import Dialogues
+from dockagent.transports.erase import CannotErase, Erasure, Target, erase_below, erase_on
 from dockagent.transports.isolated import HANG_S, Ended, Hung, IsolatedFootage
-from dockagent.transports.mass_storage import MOUNTS, open_source, run_program
+from dockagent.transports.mass_storage import MOUNTS, may_mount, open_source, run_program
 from dockagent.transports.reader_child import SURROUNDINGS
 
 log = logging.getLogger(__name__)
 
 CYCLE_AGAIN_S = 60.0  # a camera that hangs again at once is not switched off and on for ever
 CYCLE_PATIENCE_S = 15.0
+CLOSING_S = 15.0  # nobody who lets a camera go takes so long; if one does, it is left behind
 PORT = "usb_port"  # the fact that names a camera's USB port, as the kernel does
 REMEMBERED_S = 120.0  # what a port showed so long ago says nothing about what it shows now
 _STILL_IMAGE = "0601"  # USB class and subclass of what speaks PTP or MTP
@@ -62,7 +64,7 @@ class DockBays:
         self._lines: dict[str, str] = {}
         self._footage: dict[str, Footage] = {}
         self._controls: dict[str, Control] = {}
-        self._reviving: set[str] = set()
+        self._reviving: dict[str, _Card] = {}
         self._cycled: dict[str, float] = {}
         self._showed: dict[str, tuple[str, float]] = {}
         self._asked: dict[str, str] = {}
@@ -115,13 +117,13 @@ class DockBays:
         """The card in ``bay``. Raises Gone for an empty bay and for one that is being switched off and on, NoCard for a
         USB device that shows none, and what opening the card raises."""
         with self._lock:
-            if bay in self._reviving:
-                raise Gone(f"the camera in {bay} hangs; its bay is being switched off and on", "wait")
             if bay in self._footage:
                 return self._footage[bay]
             if bay not in self._cards:
                 raise Gone(f"there is no camera in {bay}", "put the camera back")
             card = self._cards[bay]
+            if self._reviving.get(bay) is card:  # not the next one's business
+                raise Gone(f"the camera in {bay} hangs; its bay is being switched off and on", "wait")
         opened = _WithFacts(self._open(card, partial(self._ended, bay, card)), card.facts)
         return self._keep(bay, card, opened)
 
@@ -139,9 +141,26 @@ class DockBays:
             ended(err)
             raise
 
+    def erase(self, bay: str, targets: Sequence[Target]) -> Erasure:
+        """Erase these files from the card in ``bay``, which nobody reads meanwhile. Raises what
+        :func:`dockagent.transports.erase.erase_on` raises, and CannotErase for a camera that shows no disk."""
+        with self._lock:
+            card = self._cards.get(bay)
+        if card is None:
+            raise Gone(f"there is no camera in {bay}", "put the camera back")
+        if card.kind == "usb":
+            raise CannotErase("this camera shows no disk, and nothing is known by which it could be asked to erase")
+        if card.kind == "block" and (self._read == "raw" or not may_mount()):
+            raise CannotErase("this dock reads cards without mounting them, and writes to none", "see docs/erase.md")
+        self.rest(bay)
+        path = Path(card.address)
+        if path.is_dir():
+            return erase_below(path, targets, self._hang_s)
+        return erase_on(path, targets, self._mounts, self._hang_s)
+
     def _keep(self, bay: str, card: _Card, opened: Footage) -> Footage:
         with self._lock:
-            if self._cards.get(bay) is card and bay not in self._reviving:
+            if self._cards.get(bay) is card and self._reviving.get(bay) is not card:
                 return self._footage.setdefault(bay, opened)
         _close(bay, opened)
         raise Gone(f"the camera in {bay} was taken", "put the camera back")
@@ -150,13 +169,13 @@ class DockBays:
         """The child that reads this card hung or crashed: the next one to ask gets another. Told by the thread that
         noticed, which has to go on at once."""
         with self._lock:
-            if self._cards.get(bay) is not card or bay in self._reviving:
+            if self._cards.get(bay) is not card or self._reviving.get(bay) is card:
                 return
             old = self._footage.pop(bay, None)
             port = self._port_to_cycle(bay, card) if isinstance(err, Hung) else ""
-            self._reviving.add(bay)
+            self._reviving[bay] = card
         log.warning("%s: %s", bay, err)
-        threading.Thread(target=self._revive, args=(bay, port, old), name=f"revive {bay}", daemon=True).start()
+        threading.Thread(target=self._revive, args=(bay, card, port, old), name=f"revive {bay}", daemon=True).start()
 
     def _port_to_cycle(self, bay: str, card: _Card) -> str:
         now = self._clock.monotonic()
@@ -165,14 +184,15 @@ class DockBays:
         self._cycled[bay] = now
         return card.facts[PORT]
 
-    def _revive(self, bay: str, port: str, old: Footage | None) -> None:
+    def _revive(self, bay: str, card: _Card, port: str, old: Footage | None) -> None:
         try:
             if port:
                 log.warning("%s: USB port %s: %s", bay, port, _cycle(port))
             _close(bay, old)
         finally:
             with self._lock:
-                self._reviving.discard(bay)
+                if self._reviving.get(bay) is card:
+                    del self._reviving[bay]
 
     def control(self, bay: str, console: Console, wait_ms: int) -> Control | None:
         """The line to the camera in ``bay``, waiting up to ``wait_ms`` for a console to appear; None where there is
@@ -208,12 +228,18 @@ class DockBays:
             return self._controls.setdefault(bay, opened)
 
     def close(self) -> None:
-        """Let everything go."""
+        """Let everything go, all bays at once: one whose camera hangs takes some seconds. May be repeated."""
         with self._lock:
-            bays = {*self._cards, *self._lines}
-        for bay in bays:
-            self.left(bay, "folder")
-            self.left(bay, "tty")
+            bays = sorted({*self._cards, *self._lines})
+        leaving = [threading.Thread(target=self._leave, args=(bay,), name=f"leave {bay}", daemon=True) for bay in bays]
+        for one in leaving:
+            one.start()
+        for one in leaving:
+            one.join(CLOSING_S)
+
+    def _leave(self, bay: str) -> None:
+        self.left(bay, "folder")
+        self.left(bay, "tty")
 
 
 def _cycle(port: str) -> str:

@@ -75,6 +75,12 @@ class IsolatedFootage:
         """The child's process id."""
         return self._child.pid
 
+    @property
+    def hangs(self) -> bool:
+        """Whether the kernel still holds the child though it was killed: what it read is dead. Asked after
+        :meth:`close`."""
+        return self._child.alive
+
     def facts(self) -> Mapping[str, str]:
         said = self._ask(msg.AskFacts(), msg.Facts)
         return {msg.printable(fact): msg.printable(value) for fact, value in said.facts.items()}

@@ -5,13 +5,13 @@ system" as long as the device can be written (fs/ext4/super.c, orphan.c). So the
 (``blockdev --setro``; an image becomes a read-only loop device), and log replay is switched off where there is a log.
 """
 
-import ctypes
 import os
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dockagent.core.paths import to_text
@@ -23,7 +23,7 @@ from dockagent.transports.reader_child import bury
 
 MOUNTS = Path("/run/dockagent/mounts")
 PATIENCE_S = 30.0  # a healthy card mounts within one second; the kernel's own time-outs run to minutes
-LETTING_GO_S = 5.0  # what a lazy unmount, which waits for nobody, may take
+LETTING_GO_S = 5.0  # what a lazy unmount, which waits for no reader, may take
 _OPTIONS = "ro,nodev,nosuid,noexec,noatime"
 _OF_FILESYSTEM = {
     "vfat": "utf8=1,tz=UTC",  # mount(8): FAT stores local time; cameras that follow our manifest say UTC
@@ -38,7 +38,7 @@ _OF_FILESYSTEM = {
 _TOOLS = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 _CAP_SYS_ADMIN = 1 << 21
 _CARD = "card-"
-_MNT_DETACH, _UMOUNT_NOFOLLOW = 2, 8  # umount(2)
+_UNMOUNT = (sys.executable, "-I", "-S", str(Path(__file__).with_name("unmount.py")))
 _BY_HAND = "run as root, or mount it read-only yourself and name the folder"
 
 
@@ -94,20 +94,20 @@ class MassStorage:
         self._mounted: Path | None = None
         self._unprotect_after = False
         self._facts: dict[str, str] = {}
-        there = _mounted_at(self.device)
+        there = mounted_at(self.device)
         if there is not None:
             self._facts["mounted_by"] = "another program"
             self._folder = IsolatedFootage("folder", Path(os.fsdecode(there.point)), patience_s, ended)
             return
-        if not _may_mount():
+        if not may_mount():
             raise Missing(f"cannot mount {self.device}: that needs root, or CAP_SYS_ADMIN", _BY_HAND)
         filesystem = self._probe()
         self._facts["mounted_by"] = "dockagent"
         try:
             self._folder = IsolatedFootage("folder", self._mount(filesystem, under), patience_s, ended)
-        except DockError:
+        except DockError as err:
             with suppress(Hung):  # it hangs already: that is the error to tell
-                self._let_go()
+                self._let_go(dead=isinstance(err, Hung))
             raise
 
     def facts(self) -> Mapping[str, str]:
@@ -123,7 +123,7 @@ class MassStorage:
     def close(self) -> None:
         """Let the card go. Raises Retryable where it cannot be unmounted, Hung where that takes too long."""
         self._folder.close()
-        self._let_go()
+        self._let_go(dead=self._folder.hangs)
 
     def _probe(self) -> str:
         """The file system's type, asked of the medium itself (blkid(8), low-level). Notes label and UUID."""
@@ -168,15 +168,16 @@ class MassStorage:
             raise Retryable(f"cannot write-protect {self.device}: {text}", "put the camera back, or use a card reader")
         self._unprotect_after = True
 
-    def _let_go(self) -> None:
-        """Undo the mount and the write protection. Lazily: a reader that hangs on a dead card must not hold us."""
+    def _let_go(self, *, dead: bool) -> None:
+        """Undo the mount and the write protection. Lazily: a reader that hangs on a dead card must not hold us. A
+        device that is ``dead`` stays protected: who opens it now waits as well, and it comes back as a new one."""
         place, self._mounted = self._mounted, None
         self._patience_s = min(self._patience_s, LETTING_GO_S)
         if place is not None:
             if any(mount.point == os.fsencode(place) for mount in mounts()):  # stat(2) would ask the card
-                _unmount(place)
+                unmount(place)
             place.rmdir()
-        if self._unprotect_after and self.device.exists():
+        if self._unprotect_after and not dead and self.device.exists():
             self._must("blockdev", "--setrw", str(self.device))
         self._unprotect_after = False
 
@@ -212,36 +213,56 @@ def run_program(command: Sequence[str], patience_s: float, env: Mapping[str, str
     return code, text if code == 0 else " ".join(text.split())
 
 
+@contextmanager
+def mounted_for_writing(device: Path, filesystem: str, options: str, under: Path, patience_s: float) -> Iterator[Path]:
+    """The device mounted with these options on a new private folder below ``under``, until this is left; for the one
+    act that writes to a card (:mod:`erase`). Raises Permanent where it cannot be mounted, Hung, and Retryable where it
+    cannot be unmounted."""
+    under.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix=_CARD, dir=under))
+    mounted = False
+    try:
+        command = ("mount", "-t", filesystem, "-o", options, "--source", str(device), "--target", str(place))
+        code, text = run_program(command, patience_s)
+        mounted = code == 0
+        if not mounted:
+            raise Permanent(f"{device} cannot be mounted to erase from it: {text}", "see docs/erase.md")
+        yield place
+    finally:
+        if mounted:
+            unmount(place)
+        place.rmdir()
+
+
 def let_go_of_all(under: Path) -> None:
-    """Unmount what a dock that was killed left mounted below ``under``, and remove its mount points. Raises Retryable.
+    """Unmount what a dock that was killed left mounted below ``under``, and remove its mount points. Raises Retryable,
+    and Hung for a card that is dead.
 
     The caller is the only dock that uses this folder.
     """
     left = os.fsencode(under.resolve() / _CARD)
     for mount in mounts():
         if mount.point.startswith(left):
-            _unmount(Path(os.fsdecode(mount.point)))
+            unmount(Path(os.fsdecode(mount.point)))
     for place in under.glob(f"{_CARD}*"):
         place.rmdir()
 
 
-def _unmount(place: Path) -> None:
-    """umount2(2) itself: the program umount(8) wants to drop rights first, which a service's sandbox forbids. With
-    MNT_DETACH it does not wait for the device."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(place), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
-        said = os.strerror(ctypes.get_errno())
+def unmount(place: Path) -> None:
+    """Unmount it, in a process of its own (:mod:`unmount`). Raises Hung, and Retryable where it cannot be done."""
+    code, said = run_program((*_UNMOUNT, str(place)), LETTING_GO_S)
+    if code != 0:
         raise Retryable(f"cannot unmount {place}: {said}", "unplug the camera, and unmount it by hand")
 
 
-def _may_mount() -> bool:
+def may_mount() -> bool:
     """Whether this process has CAP_SYS_ADMIN (capabilities(7)): root has it, and the service's user is given it."""
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     effective = next((line.split()[1] for line in status.splitlines() if line.startswith("CapEff:")), "0")
     return bool(int(effective, 16) & _CAP_SYS_ADMIN)
 
 
-def _mounted_at(device: Path) -> Mount | None:
+def mounted_at(device: Path) -> Mount | None:
     """Where a block device is mounted whole, a read-only mount first."""
     if not device.is_block_device():
         return None

@@ -65,6 +65,11 @@ class ReaderChild:
         """Its process id."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
     def end(self, farewell_s: float = 0) -> None:
         """Hang up, and kill it unless it ends by itself within ``farewell_s``. From any thread, also while another one
         waits for an answer, which then gets none. May be repeated."""

@@ -17,16 +17,18 @@ CHUNK = 64 * 1024
 class Line:
     """A relay to ``port`` of 127.0.0.1, listening on ``self.port`` while used as a context manager.
 
+    ``listener``: where it listens, such as the far end of a wire; else a new port of 127.0.0.1.
     ``sent``: bytes that went from clients to the server so far.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, listener: socket.socket | None = None) -> None:
         self.sent = 0
         self._target = port
         self._cut_at: int | None = None
         self._flip_at: int | None = None
         self._lose_after: bytes | None = None
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._then: tuple[bytes, Callable[[], None]] | None = None
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._ended = False
@@ -36,6 +38,11 @@ class Line:
     def cut_after(self, count: int) -> None:
         """Break every connection once ``count`` more bytes went out, and every new one, until :meth:`mend`."""
         self._cut_at = self.sent + count
+
+    def lead_to(self, port: int) -> None:
+        """From now on be the way to another server; whoever is connected is hung up on."""
+        self._target = port
+        _hang_up(*self._open)
 
     def mend(self) -> None:
         """Be a good line again."""
@@ -48,6 +55,10 @@ class Line:
     def lose_answer_to(self, marker: bytes) -> None:
         """The next request with ``marker`` in it reaches the server, but its answer does not come back; once."""
         self._lose_after = marker
+
+    def then(self, marker: bytes, act: Callable[[], None]) -> None:
+        """Once the next request with ``marker`` in it has been passed on, ``act``; once, and the relay waits for it."""
+        self._then = marker, act
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -84,6 +95,9 @@ class Line:
         with suppress(OSError):
             while data := client.recv(CHUNK):
                 server.sendall(self._passing(data, losing))
+                if self._then is not None and self._then[0] in data:
+                    act, self._then = self._then[1], None
+                    act()
                 if self._is_cut():
                     break
         _hang_up(client, server)

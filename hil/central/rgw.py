@@ -1,13 +1,15 @@
-"""A real S3 server for tests and demonstrations: one Ceph RGW with its monitor and its disk, all in memory.
+"""A real S3 server for tests and demonstrations: one Ceph RGW with its monitor and its disk.
 
 Every process listens on 127.0.0.1 only, on ports that were free, runs as nobody where we are root, and dies with the
-process that started it. By hand::
+process that started it. The data is in memory, or in files (``bluestore``), which outlive a kill of every process as a
+disk outlives a power cut. Its programs are the system's, or those of another release in a folder (``lane_b.py``). By
+hand::
 
     python -m hil.central.rgw            # prints the address and both accounts, stays until Ctrl-C
 
 Packages: packages.txt beside this file (Debian 12 has Ceph 16). Options are Ceph's own, docs.ceph.com, "Configuration".
-What this server does not have: ``x-amz-checksum-*`` (ignored), ``If-None-Match`` on versioned buckets and on
-CompleteMultipartUpload (ignored).
+What Ceph 16 does not have: ``x-amz-checksum-*`` (ignored), ``If-None-Match`` on versioned buckets and on
+CompleteMultipartUpload (ignored), legal holds on uploads in parts (lost).
 """
 
 import os
@@ -50,7 +52,8 @@ osd pool default pg num = 4
 osd pool default pgp num = 4
 osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
-osd objectstore = memstore
+osd objectstore = {objects}
+bluestore block size = 10737418240
 osd memory target = 939524096
 osd op num shards = 2
 memstore device bytes = 4294967296
@@ -68,9 +71,9 @@ rgw frontends = beast endpoint=127.0.0.1:{port}
 rgw data = {folder}/rgw
 rgw thread pool size = 64
 rgw override bucket index max shards = 1
-rgw enable apis = s3, admin
+rgw enable apis = s3, swift, swift_auth, admin, sts, iam
 rgw cache enabled = false
-rgw mp lock max time = 5
+rgw mp lock max time = {lock_s}
 rgw lc debug interval = -1
 """
 
@@ -94,10 +97,17 @@ def missing() -> list[str]:
 
 
 class Gateway:
-    """The server in ``folder`` (owned by us, made by :func:`running`). ``endpoint`` is its address for S3 clients."""
+    """The server in ``folder`` (owned by us, made by :func:`running`). ``endpoint`` is its address for S3 clients.
 
-    def __init__(self, folder: Path) -> None:
+    ``objects``: ``memstore`` or ``bluestore``; ``root``: a folder that has the programs of another release, for which
+    we must be root; ``lock_s``: for how many seconds a gateway that was killed while it made parts into an object keeps
+    others from doing it.
+    """
+
+    def __init__(self, folder: Path, objects: str = "memstore", root: Path | None = None, lock_s: int = 5) -> None:
         self.folder = folder
+        self._objects, self._root, self._lock_s = objects, root, lock_s
+        self._seen = folder if root is None else Path("/srv")  # the folder's name for the server's own processes
         self._ports = free_ports(3)
         self._fsid = str(uuid.uuid4())
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -118,8 +128,7 @@ class Gateway:
         disk = str(uuid.uuid4())
         self._run("ceph", "osd", "new", disk)
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", disk)
-        self._launch("ceph-osd", "-i", "0", "-f")
-        self._wait("ceph-osd", lambda: "1 up" in self._run("ceph", "osd", "stat"))
+        self._start_disk()
         self.start_rgw()
         for account in (ADMIN, DOCK):
             self._make_user(account)
@@ -129,12 +138,34 @@ class Gateway:
         self._launch("radosgw", "-n", "client.rgw.a", "-f")
         self._wait("radosgw", lambda: _answers(self.port))
 
+    def cut_power(self) -> None:
+        """Kill every process at once. Only ``bluestore`` still has its data afterwards."""
+        self.stop()
+
+    def start_again(self) -> None:
+        """Bring everything up again after :meth:`cut_power`."""
+        self._launch("ceph-mon", "-i", "a", "-f")
+        self._start_disk()
+        self.start_rgw()
+
+    def version(self) -> str:
+        """Which release this is: ``16.2.15``."""
+        return self._run("radosgw", "--version").split()[2]
+
+    def admin(self, *words: str) -> str:
+        """What ``radosgw-admin`` prints."""
+        return self._run("radosgw-admin", *words)
+
+    def _start_disk(self) -> None:
+        self._launch("ceph-osd", "-i", "0", "-f")
+        self._wait("ceph-osd", lambda: "1 up" in self._run("ceph", "osd", "stat"))
+
     def kill_rgw(self) -> None:
         """Kill the S3 front in the middle of whatever it does."""
         self._kill("radosgw")
 
     def stop(self) -> None:
-        """End every process. Nothing is worth a gentle stop: all data was in memory."""
+        """End every process. Nothing is worth a gentle stop: the data is in memory, or safe on disk, or not wanted."""
         for name in ("radosgw", "ceph-osd", "ceph-mon"):
             self._kill(name)
 
@@ -143,7 +174,13 @@ class Gateway:
             (self.folder / name).mkdir()
         port, mon_port, old_mon_port = self._ports
         conf = _CONF.format(
-            fsid=self._fsid, folder=self.folder, port=port, mon_port=mon_port, old_mon_port=old_mon_port
+            fsid=self._fsid,
+            folder=self._seen,
+            port=port,
+            mon_port=mon_port,
+            old_mon_port=old_mon_port,
+            objects=self._objects,
+            lock_s=self._lock_s,
         )
         (self.folder / "ceph.conf").write_text(conf)
         if os.geteuid() == 0:
@@ -151,7 +188,7 @@ class Gateway:
                 os.chown(path, NOBODY, NOBODY)
 
     def _make_monitor(self) -> None:
-        keyring, monmap = str(self.folder / "keyring"), str(self.folder / "monmap")
+        keyring, monmap = str(self._seen / "keyring"), str(self._seen / "monmap")
         _, mon_port, old_mon_port = self._ports
         address = f"[v2:127.0.0.1:{mon_port},v1:127.0.0.1:{old_mon_port}]"
         self._run("ceph-authtool", "--create-keyring", keyring, "--gen-key", "-n", "mon.", "--cap", "mon", "allow *")
@@ -167,10 +204,18 @@ class Gateway:
 
     def _command(self, *words: str) -> list[str]:
         drop = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-        return ["setpriv", "--pdeathsig", "KILL", *drop, *words]
+        return [*self._entering(), "setpriv", "--pdeathsig", "KILL", *drop, *words]
+
+    def _entering(self) -> list[str]:
+        """Into the folder of another release, with what is mounted there seen by this process alone."""
+        if self._root is None:
+            return []
+        script = 'mount -t proc proc "$1/proc" && mount --bind "$2" "$1/srv" && shift && shift && exec chroot "$@"'
+        whole = ["sh", "-c", script, "sh", str(self._root), str(self.folder), str(self._root)]
+        return ["unshare", "--mount", "--propagation", "private", *whole]
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "CEPH_CONF": str(self.folder / "ceph.conf"), "HOME": str(self.folder)}
+        return {**os.environ, "CEPH_CONF": str(self._seen / "ceph.conf"), "HOME": str(self._seen)}
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(
@@ -207,10 +252,10 @@ class Gateway:
 
 
 @contextmanager
-def running() -> Iterator[Gateway]:
-    """A server in a temporary folder, stopped and removed at the end."""
+def running(objects: str = "memstore", root: Path | None = None, lock_s: int = 5) -> Iterator[Gateway]:
+    """A server in a temporary folder, stopped and removed at the end; see :class:`Gateway`."""
     with tempfile.TemporaryDirectory(prefix="rgw-") as folder, ExitStack() as at_the_end:
-        gateway = Gateway(Path(folder))
+        gateway = Gateway(Path(folder), objects, root, lock_s)
         at_the_end.callback(gateway.stop)
         gateway.start()
         yield gateway

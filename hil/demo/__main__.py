@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hil.demo import proofs, scenes
 from hil.demo.agent import COMMAND, Agent
+from hil.demo.custodian import Custodian
 from hil.demo.place import Place, Settings, fresh
 from hil.demo.records import Follower
 from hil.demo.screen import Screen
@@ -62,16 +63,20 @@ def _play(place: Place, screen: Screen, *, serve: bool) -> None:
         raise RuntimeError(f"the command {COMMAND} is not installed; run `make demo`, which installs it")
     began = time.monotonic()
     root = str(place.maker / "root.pem")
-    place.configure({**SETTINGS, "trust": {"camera_roots": [root]}, "store": {"url": place.store.as_uri()}})
-    with Agent(place) as agent:
+    store = {"url": place.store.as_uri()}
+    place.configure({**SETTINGS, "trust": {"camera_roots": [root]}, "store": store})
+    with Agent(place) as agent, Custodian(place) as custodian:
+        custodian.meet(agent)
+        place.configure({**SETTINGS, **custodian.of_a_dock(), "trust": {"camera_roots": [root]}, "store": store})
         show = Show(place, agent, screen, Follower(place.entries))
         try:
             studio = scenes.film(show)
             scenes.dock(show)
             scenes.resume(show, studio)
             scenes.again(show)
+            scenes.vouched(show, custodian)
             scenes.stop(show)
-            proofs.prove(show)
+            proofs.prove(show, custodian)
             _sum_up(show, time.monotonic() - began)
             _commands(show)
             if serve:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,8 @@ from typing import Any, Self
 from hil.demo.place import Place
 
 COMMAND = Path(sys.executable).with_name("dockagent")
+HASHED = 32 << 20
+"""Bytes that a command reads and hashes in a second, at least, on a laptop that does other things too."""
 PATIENCE = 30.0
 """Seconds that a command, or the daemon after SIGTERM, may take."""
 
@@ -40,14 +42,15 @@ class Agent:
     """The daemon of one place, and the commands that look at it. Its log is `place.log`, kept over restarts.
 
     `store`: a store's URL instead of the place's folder. `environment`: variables more than ours. `slowness`: how many
-    times longer than on a good laptop things may take here. As a context manager it ends the daemon at the end,
-    whatever happened.
+    times longer than on a good laptop things may take here. `through`: a command that runs the daemon, such as
+    `ip netns exec NAME`. As a context manager it ends the daemon at the end, whatever happened.
     """
 
     place: Place
     store: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     slowness: float = 1.0
+    through: Sequence[str] = ()
     _daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -59,7 +62,7 @@ class Agent:
         words = ["run", *self._where(), "--bays", self.place.bays, "--store", store]
         with self.place.log.open("ab") as log:
             self._daemon = subprocess.Popen(
-                [COMMAND, *words],
+                [*self.through, COMMAND, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -98,8 +101,10 @@ class Agent:
         return run(*words, *self._where(), slowness=self.slowness)
 
     def verify(self, *paths: Path, trust: Path) -> Answer:
-        """`dockagent verify` of what lies there, as an outsider runs it. Raises subprocess.TimeoutExpired."""
-        return run("verify", *paths, "--trust", trust, slowness=self.slowness)
+        """`dockagent verify` of what lies there, as an outsider runs it; long footage takes longer. Raises
+        subprocess.TimeoutExpired."""
+        reading_s = sum(map(_size, paths)) / HASHED
+        return run("verify", *paths, "--trust", trust, slowness=self.slowness, reading_s=reading_s)
 
     def last_words(self, lines: int = 3) -> str:
         """The end of the log."""
@@ -119,8 +124,14 @@ class Agent:
         return ["--home", self.place.home, "--config", self.place.config]
 
 
-def run(*words: str | Path, slowness: float = 1.0) -> Answer:
-    """Run `dockagent` with these words to its end. Raises subprocess.TimeoutExpired, OSError when it is not there."""
-    limit = PATIENCE * slowness
+def _size(path: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+
+
+def run(*words: str | Path, slowness: float = 1.0, reading_s: float = 0.0) -> Answer:
+    """Run `dockagent` with these words to its end. ``reading_s``: seconds more for what it has to read. Raises
+    subprocess.TimeoutExpired, OSError when it is not there."""
+    limit = (PATIENCE + reading_s) * slowness
     done = subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, timeout=limit)
     return Answer(done.returncode, done.stdout, done.stderr)

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from hil.demo import agent
+from hil.demo.custodian import Custodian
 from hil.demo.records import Record, payload
 from hil.demo.show import Show, Unmet
 
 FINDINGS = 3
 
 
-def prove(show: Show) -> None:
+def prove(show: Show, custodian: Custodian) -> None:
     """All of it, in order."""
     show.screen.scene("Nobody has to believe the dock", "Everything is checked offline, with the dock's public keys.")
-    trust = _trust(show)
+    trust = _trust(show, custodian)
     _verify_ledger(show, trust)
     _verify_store(show, trust)
     _compare_masters(show)
@@ -28,10 +29,11 @@ def prove(show: Show) -> None:
     _altered_ledger(show, trust)
 
 
-def _trust(show: Show) -> Path:
+def _trust(show: Show, custodian: Custodian) -> Path:
+    """The dock's trust file, with the custodian's line put into it."""
     answer = show.agent.ask("keys", "show", "--json")
     file = show.place.root / "trust.json"
-    file.write_text(answer.out)
+    file.write_text(json.dumps({**answer.json(), "custodians": [custodian.line]}))
     show.expect(answer.code == 0, "dockagent keys show --json gives the trust file: public keys, and nothing else")
     return file
 
@@ -45,6 +47,9 @@ def _verify_store(show: Show, trust: Path) -> None:
     """The whole store: good, but for findings about what is in quarantine."""
     answer = agent.run("verify", show.place.store, "--trust", trust, "--json")
     reports: list[dict[str, Any]] = answer.json()["reports"]
+    (told,) = (one for one in reports if one["kind"] == "custodian")
+    show.expect(told["result"] == "good", f"dockagent verify: {told['verdicts']['signer']['why']}")
+    reports = [one for one in reports if one["kind"] in ("clip", "catalogue", "published ledger")]
     odd = [one for one in reports if one["result"] != "good"]
     wrong = [one["path"] for one in odd if one["result"] != "findings" or "/quarantine/" not in one["path"]]
     if wrong:

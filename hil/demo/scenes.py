@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hil.demo import cast
 from hil.demo.cast import BEHIND, LONG_CLIP, Actor, Studio
+from hil.demo.custodian import Custodian
 from hil.demo.show import Show, Unmet
 from hil.demo.telling import size
 
@@ -78,6 +79,25 @@ def again(show: Show) -> None:
     show.screen.still()
     copied = show.counted(good.serial).copied - before
     show.expect(copied == 0, f"{copied} files were copied: docking again costs a listing")
+
+
+def vouched(show: Show, custodian: Custodian) -> None:
+    """The custodian beside the store has read everything back, and the dock knows it."""
+    show.screen.scene(
+        "Somebody else reads it all back",
+        "A custodian stands beside the store, with keys of its own. It signs a receipt for what it read from storage.",
+    )
+    delivered = {record.what["clip_id"] for record in show.ledger.of("receipt")}
+
+    def heard() -> set[str]:
+        return {record.what["clip_id"] for record in show.ledger.of("custodian.receipt")}
+
+    show.until(lambda: heard() >= delivered or custodian.over(), "the custodian's receipts", PATIENCE)
+    show.screen.still()
+    show.expect(heard() >= delivered, f"the dock has its receipts for all {len(delivered)} files, and checked each")
+    words = [record.what["word"] for record in show.ledger.of("custodian.receipt")]
+    seen = [word for word in words if word["ledger_size"]]
+    show.expect(len(seen) == len(words), "each says which checkpoint of the dock's published ledger shows the file")
 
 
 def stop(show: Show) -> None:

@@ -54,11 +54,15 @@ class BenchStay:
         """Switch its port off, or have it pulled. Raises PowerError if it stays, or if a fault could not be done."""
         self.end_count()
         try:
-            self._saboteur.end()
+            self.end_faults()
         finally:
             # A port that is switched goes dark even if it looks empty: the camera may just be coming back.
             if self.there or not isinstance(self._power, Hand):
                 self._power.off()
+
+    def end_faults(self) -> None:
+        """Wait until its faults are done with its port. Raises PowerError for one that could not be done."""
+        self._saboteur.end()
 
     def end_count(self) -> int:
         """Bytes that it gave in this stay, at least 0; its bay is another's from now on."""
@@ -169,6 +173,8 @@ class BenchRig:
 
     def _call(self, bay: Bay, name: str, power: PowerPort) -> None:
         """Power on, and the right camera answers; else power off, and RuntimeError."""
+        if bay.name in self._stays:
+            self._stays[bay.name][1].end_faults()  # one that pulled a camera makes sure that it stays out
         power.on()
         limit = self._bench.limits.back
         device = self._seats.wait_occupant(bay, limit)

@@ -14,6 +14,9 @@ from typing import Literal, Protocol
 from hil.rigs.usb_tree import Changes, UsbTree, read
 
 State = Literal["on", "off", "unknown"]
+STAYS_S = 1.5
+"""For so long a device that went must stay away before it is believed."""
+_TIMES = 2  # each way is tried so often: the kernel powers a port again once
 
 _STATES: dict[str, State] = {"0": "on", "1": "off"}  # of a port's `disable`
 _LOCKS: dict[str, State] = {"0": "off", "1": "on"}  # of a device's `authorized`
@@ -151,10 +154,12 @@ class Hand:
 class Switched:
     """Several ways to switch one port, tried in order until the device is really gone, each with a limit."""
 
-    def __init__(self, ways: Sequence[PowerPort], tree: UsbTree | None = None, *, limit_s: float = 5.0) -> None:
+    def __init__(
+        self, ways: Sequence[PowerPort], tree: UsbTree | None = None, *, limit_s: float = 5.0, stays_s: float = STAYS_S
+    ) -> None:
         if not ways or len({way.port for way in ways}) != 1:
             raise ValueError("the ways to switch a port must be ways to switch the same port")
-        self._ways, self._tree, self._limit_s = tuple(ways), tree or UsbTree(), limit_s
+        self._ways, self._tree, self._limit_s, self._stays_s = tuple(ways), tree or UsbTree(), limit_s, stays_s
 
     @property
     def port(self) -> str:
@@ -168,18 +173,25 @@ class Switched:
 
     def off(self) -> None:
         troubles: list[str] = []
-        for way in self._ways:
+        for way in [way for way in self._ways for _ in range(_TIMES)]:
             with Changes() as changes:
                 failed = _troubles([way], lambda way: way.off())
                 troubles += failed
-                if not failed and changes.wait(lambda: self._gone(way), self._limit_s):  # noqa: B023, called at once
+                if not failed and self._went(way, changes):
                     return
         troubles.append(f"the device on port {self.port} is still there; unplug it, and use a hub that can switch")
         raise PowerError("; ".join(troubles))
 
+    def _went(self, way: PowerPort, changes: Changes) -> bool:
+        """Whether the device goes in time, and stays away."""
+        if not changes.wait(lambda: self._gone(way), self._limit_s):
+            return False
+        return not changes.wait(lambda: not self._gone(way), self._stays_s)
+
     def _gone(self, way: PowerPort) -> bool:
         """Whether nothing speaks there, and the port is still off. A kernel that misses a device which it was not told
-        of resets its port, and so powers it again: then the device is away for some tenths of a second only."""
+        of resets its port, and so powers it again, as does one that hears too late of a port which it has switched off
+        itself (Linux 6.1, hub_port_connect): then the device is away for some tenths of a second only."""
         return self._tree.silent(self.port) and way.state() != "on"
 
     def state(self) -> State:

@@ -14,15 +14,17 @@ from dockagent.clock import SystemClock
 from dockagent.durable import RealDisk
 from dockagent.stores import Store
 from dockagent.stores.directory import DirectoryStore
+from dockagent.stores.paced import paced
 from dockagent.stores.s3 import S3Store
 from dockagent.stores.s3_settings import S3Settings
-from hil.central import rgw
+from hil.central import lane_b, rgw
+from hil.central.rights import write_only
 from tests.contracts.store_sources import PART
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PLACES = ("directory", "s3")
+PLACES = ("directory", "paced", "s3", "swift", "swift-rgw", "swift-axis")
 
 
 class Place(Protocol):
@@ -71,6 +73,25 @@ class Folder:
         return [path.name for path in self.root.iterdir() if path.name.startswith(".")]
 
 
+class Paced:
+    """A folder that is fed at a pace: fast enough not to be waited for, in pieces all the same."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = Folder(root)
+
+    def open(self) -> Store:
+        return paced(self.folder.open(), 1 << 30, SystemClock())
+
+    def unreachable(self) -> Store:
+        return paced(self.folder.unreachable(), 1 << 30, SystemClock())
+
+    def content(self, key: str) -> bytes | None:
+        return self.folder.content(key)
+
+    def leftovers(self) -> list[str]:
+        return self.folder.leftovers()
+
+
 class Bucket:
     """A new bucket on a real S3 server. ``locked``: with versions, Object Lock and a default retention."""
 
@@ -87,6 +108,11 @@ class Bucket:
                     "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}},
                 },
             )
+
+    def only_writing(self) -> None:
+        """Leave the account DOCK nothing but to put."""
+        policy = write_only(self.name, rgw.DOCK.name, rgw.ADMIN.name)
+        self.client.put_bucket_policy(Bucket=self.name, Policy=policy)
 
     def settings(self, endpoint: str = "", account: rgw.Account = rgw.ADMIN, attempts: int = 3) -> S3Settings:
         return S3Settings(
@@ -132,14 +158,19 @@ def s3_client(endpoint: str, account: rgw.Account) -> "S3Client":
 
 
 @contextmanager
-def real_s3_server() -> Iterator[rgw.Gateway]:
-    """A running Ceph RGW. Skips where it is not installed, fails instead on CI."""
+def real_s3_server(objects: str = "memstore") -> Iterator[rgw.Gateway]:
+    """A running Ceph RGW: the system's, or with ``DOCKAGENT_CEPH=b`` in the environment the newer one of the long tier.
+    Skips where it is not installed, fails instead on CI."""
+    if os.environ.get("DOCKAGENT_CEPH") == "b":
+        with lane_b.in_use() as root, rgw.running(objects, root) as gateway:
+            yield gateway
+        return
     if names := rgw.missing():
         words = f"no S3 server: {', '.join(names)} not installed (hil/central/packages.txt)"
         if os.environ.get("CI"):
             pytest.fail(words)
         pytest.skip(words)
-    with rgw.running() as gateway:
+    with rgw.running(objects) as gateway:
         yield gateway
 
 

@@ -25,6 +25,12 @@ def stated(data: bytes, opening: Callable[[], io.BytesIO]) -> Source:
     return Source(len(data), hashlib.sha256(data).hexdigest(), opening)
 
 
+def parts_stated(data: bytes, opening: Callable[[], io.BytesIO] | None = None) -> Source:
+    """A source whose parts were hashed when ``data`` was first read."""
+    parts = tuple(hashlib.sha256(data[at : at + PART]).hexdigest() for at in range(0, len(data), PART))
+    return Source(len(data), hashlib.sha256(data).hexdigest(), opening or (lambda: io.BytesIO(data)), parts, PART)
+
+
 def short(data: bytes) -> Source:
     return stated(data, lambda: io.BytesIO(data[:-1]))
 

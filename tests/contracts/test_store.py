@@ -10,7 +10,8 @@ import pytest
 
 from dockagent.errors import DockError, Permanent, Retryable
 from dockagent.stores import MOST_REPLACED, Conflict, Source, Store, Stored
-from tests.contracts.store_places import PLACES, Bucket, Folder, Place, gateway
+from tests.contracts.axis_place import Evidence, destination
+from tests.contracts.store_places import PLACES, Bucket, Folder, Paced, Place, gateway
 from tests.contracts.store_sources import (
     PART,
     altered,
@@ -21,8 +22,9 @@ from tests.contracts.store_sources import (
     unreadable,
     vanishing,
 )
+from tests.contracts.swift_place import openstack, swift_place
 
-__all__ = ["gateway"]  # a fixture: pytest finds it by its name here
+__all__ = ["destination", "gateway", "openstack"]  # fixtures: pytest finds them by their names here
 
 KEY = "clips/BWC-0001/2026/11/22/4f~2A.b_c-1/master"
 SMALL, LARGE = 100_003, 2 * PART + 70_001
@@ -33,6 +35,12 @@ _bucket = itertools.count(1)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "directory":
         return Folder(tmp_path / "store")
+    if request.param == "paced":
+        return Paced(tmp_path / "store")
+    if request.param == "swift-axis":
+        return Evidence(tmp_path, request.getfixturevalue("destination"))
+    if request.param.startswith("swift"):
+        return swift_place(request.param, request)
     server = request.getfixturevalue("gateway")
     return Bucket(server.endpoint, f"contract-{next(_bucket)}")
 

@@ -14,8 +14,8 @@ from dockagent.core.model import (
     ClipPhase,
     SessionPhase,
     State,
-    Trouble,
 )
+from dockagent.core.trouble import Trouble
 from tests.core.story import (
     CAMERA,
     NOW,

@@ -4,6 +4,7 @@ import json
 import typing
 import unicodedata
 import uuid
+from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
@@ -80,12 +81,19 @@ def told(event: ev.Event, state: State | None = None, index: int = 5, at: Instan
     return json.loads(custody.record(event, index, at, SETTING, state or State()))
 
 
+def _below(kind: type[ev.Event]) -> Iterator[type[ev.Event]]:
+    """All kinds of events that the agent has, wherever they are declared."""
+    for one in kind.__subclasses__():
+        if one.__module__.startswith("dockagent."):
+            yield one
+        yield from _below(one)
+
+
 # ---- every event ----------------------------------------------------------------------------------------------------
 
 
 def test_every_kind_of_event_is_in_the_ledgers_language() -> None:
-    declared = {one for one in vars(ev).values() if isinstance(one, type) and issubclass(one, ev.Event)}
-    declared -= {ev.Event, ev.PersonsAct}
+    declared = set(_below(ev.Event)) - {ev.PersonsAct}
     assert set(EVENTS) == declared
     assert len({one.__struct_config__.tag for one in EVENTS}) == len(EVENTS)
 

@@ -15,9 +15,9 @@ from dockagent.core.model import (
     UNDELIVERED,
     ClipPhase,
     SessionPhase,
-    Trouble,
 )
 from dockagent.core.session import COMES_BACK_MS, ITEM_TRIES
+from dockagent.core.trouble import Trouble
 from tests.core.story import (
     CAMERA,
     NOW,

@@ -20,7 +20,6 @@ from hil.scenarios.agent import StillAgent
 from tests.contracts.store_places import Bucket, gateway
 from tests.daemon.box import Box, footage, noise
 from tests.daemon.test_sealing import FILMS, Agency
-from tests.stores.test_s3 import allow_only_writing
 
 __all__ = ["gateway"]  # a fixture: pytest finds it by its name here
 
@@ -33,7 +32,7 @@ class Central:
 
     def __init__(self, gateway: rgw.Gateway, box: Box) -> None:
         self.bucket = Bucket(gateway.endpoint, f"central-{next(_bucket)}", locked=True)
-        allow_only_writing(self.bucket)
+        self.bucket.only_writing()
         self.box = box
         self.url = f"s3://{self.bucket.name}/force"
         self.secret = box.place.root / "secret"

@@ -20,7 +20,9 @@ from dockagent.evidence.check_history import Found
 from dockagent.evidence.check_review import check_review
 from dockagent.evidence.keyring import Keyring
 from dockagent.evidence.report import Report
+from dockagent.ledger import witnessed
 from dockagent.ledger.keys import Keys
+from dockagent.ledger.seed_notes import Court, joined, seed_note
 from dockagent.ledger.trust import Trust
 from tests.core.story import NOW, SETTING
 from tests.core.test_review import asking, taken_in
@@ -153,6 +155,52 @@ def test_a_filter_that_was_changed_afterwards(dock: Dock) -> None:
     asked = strict_json.parse(parse(dock.lines[request]).payload)["what"]["question"]
     dock.rewrite(request, question={**asked, "filter": {**asked["filter"], "officer": "4711"}})
     assert f"record {request}: 0 clips fit the filter now" in why(dock.checked(kept))
+
+
+def cosigned_again(found: Found, by: int, later: int) -> Found:
+    """The same checkpoint with the cosignature that a witness made ``later`` seconds after its first."""
+    signed = note.parse(found.note)
+    mine = next(one for one in signed.signatures[1:] if one.name == KEYS[by].public.name)
+    line = KEYS[by].cosign(signed.text, int.from_bytes(mine.signature[:8]) + later)
+    others = "".join(note.signature_line(one) for one in signed.signatures if one is not mine)
+    return Found("that somebody kept", f"{signed.text}\n{others}{line}".encode())
+
+
+def test_a_seed_that_was_asked_for_until_it_was_a_nice_one(dock: Dock) -> None:
+    """A witness of others signs each time anew. Whoever kept its first cosignature shows it."""
+    request = dock.ask()
+    first = dock.round(0, 1, told=False)
+    nicer = cosigned_again(first, 1, 40)
+    drawn = dock.draw(request, nicer)
+    assert dock.checked(nicer).findings == (), "nobody else kept one: nothing shows it"
+    report = dock.checked(nicer, first)
+    assert report.exit_code == 3
+    assert f"record {drawn}: its seed has the cosignature that two.example/w made on" in report.findings[0]
+    assert "had cosigned the same checkpoint already: who asked it again could choose" in report.findings[0]
+
+
+def test_a_seed_of_first_cosignatures_is_good_whatever_was_asked_later(dock: Dock) -> None:
+    request = dock.ask()
+    first = dock.round(0, 1, told=False)
+    dock.draw(request, first)
+    report = dock.checked(first, cosigned_again(first, 1, 40))
+    assert (words(report), report.findings) == (["pass", "pass"], ())
+    assert any("two.example/w cosigned its seed 2 times; the first one counts" in fact for fact in report.facts)
+
+
+def test_the_earliest_that_is_known_is_drawn_from(dock: Dock) -> None:
+    dock.ask()
+    first = dock.round(0, 1, told=False)
+    later = cosigned_again(first, 1, 40)
+    court = Court((dock.keys.dock.log_key,), [one.public for one in KEYS], 2)
+    expected = seed_note(first.note, court).as_lines()
+    assert seed_note(later.note, court).as_lines() != expected
+    assert joined(seed_note(later.note, court), seed_note(first.note, court), court).as_lines() == expected
+    assert joined(seed_note(first.note, court), seed_note(later.note, court), court).as_lines() == expected
+    both = witnessed.with_signatures(later.note, note.parse(first.note).signatures)
+    assert seed_note(both, court).as_lines() == expected
+    other = dock.round(0, 1, told=False)
+    assert joined(seed_note(first.note, court), seed_note(other.note, court), court).as_lines() == expected
 
 
 @pytest.mark.parametrize("change", ["left out", "put in"])

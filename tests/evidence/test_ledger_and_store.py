@@ -9,7 +9,9 @@ import pytest
 from dockagent.durable import RealDisk
 from dockagent.ledger.keys import Keys
 from tests.ingest.bench import COMMAND, Station, place
+from tests.ledger import made
 from tests.ledger.authority import Authority, pem
+from tests.ledger.test_tiles import publish
 
 
 def verify(*words: str | Path, code: int) -> str:
@@ -58,6 +60,49 @@ def test_a_clip_signed_with_stolen_keys_is_not_in_the_ledger(station: Station, t
     shutil.copytree(thief.store / "clips", station.store / "clips", dirs_exist_ok=True)
     said = verify(station.home, station.store, "--trust", station.folder / "trust.json", code=1)
     assert "the ledger does not know 1 of the 2 clips in the store" in said
+
+
+@pytest.fixture
+def publishing(station: Station) -> Station:
+    """The same with two clips; its ledger is published in its store."""
+    _film_on(station)
+    keys = Keys.load(RealDisk(station.home / "keys"))
+    folder = station.store / "ledgers" / keys.dock.id
+    folder.parent.mkdir(exist_ok=True)
+    publish(folder, keys, made.entries(station.home / "ledger"))
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    shutil.copy(folder / "checkpoint", folder / "checkpoints" / str(len(made.entries(station.home / "ledger"))))
+    return station
+
+
+def _taken_out(store: Path) -> None:
+    """A clip's folder, and its line of the catalogue: nothing that is left names it but the ledger."""
+    folder = next(file.parent for file in store.rglob("record.json"))
+    lines = list((store / "catalogue").rglob(f"{folder.name}*.ndjson"))
+    assert lines
+    for line in lines:
+        line.unlink()
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_store_alone_misses_a_clip_of_which_its_published_ledger_tells(
+    publishing: Station, tmp_path: Path, moved: bool
+) -> None:
+    store, trust = publishing.store, publishing.folder / "trust.json"
+    if moved:
+        store = publishing.store.rename(tmp_path / "elsewhere")
+    said = verify(store, "--trust", trust, "--json", code=0)
+    assert "objects that the ledger has receipts for are in the store" in said
+    _taken_out(store)
+    said = verify(store, "--trust", trust, code=1)
+    assert "delivered objects are not in the store: clips/" in said
+
+
+def test_what_was_delivered_since_it_was_published_is_no_finding(publishing: Station, tmp_path: Path) -> None:
+    place(tmp_path / "more", "DCIM/100BWC/CLIP0009.MP4", b"third" * 999)
+    assert publishing.ingest(tmp_path / "more").code == 0
+    verify(publishing.store, "--trust", publishing.folder / "trust.json", code=0)
 
 
 def test_a_checkpoint_of_another_ledger_is_not_passed_over(station: Station, tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """Signatures are read by a child with next to no rights: every clip of the corpus, the published ones and C2PA."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from dockagent.clock import SystemClock
+from dockagent.core.stream.containers import container_of
 from dockagent.core.stream.in_stream import AXIS, C2PA, ONVIF, InStream
 from dockagent.media.in_stream import in_stream
 from hil.cameras.signed_video import Style, joined, sign
@@ -36,7 +38,36 @@ def test_every_clip_of_the_corpus(name: str) -> None:
     assert found.why.startswith("signatures in its stream were not looked for: ") or not found.why
 
 
-@pytest.mark.parametrize("name", ["footage/camera-mjpeg.avi", "footage/voice-8khz.wav", "hostile/riff_bomb_1000.wav"])
+@pytest.mark.parametrize(
+    ("muxer", "name"),
+    [
+        ("avi", "AVI"),
+        ("matroska", "Matroska or WebM"),
+        ("mpegts", "MPEG-TS"),
+        ("vob", "MPEG program stream"),
+    ],
+)
+def test_a_container_that_is_not_looked_into_is_named(tmp_path: Path, muxer: str, name: str) -> None:
+    """The same signed pictures, in a container that nobody reads: never "there are none"."""
+    clip, source = tmp_path / "clip", corpus(*made.ONVIF_FILE)
+    words = ["ffmpeg", "-v", "error", "-i", str(source), "-map", "0:v", "-c", "copy", "-f", muxer, str(clip)]
+    subprocess.run(words, check=True, timeout=60)
+    found = read(clip)
+    assert found.why.endswith(f"not looked into is its container, {name}")
+    assert (found.signatures, found.doubt) == ((), False)
+
+
+def test_a_broadcast_stream_with_time_codes_is_one_too() -> None:
+    packets = b"".join(bytes(4) + b"\x47" + bytes([number]) * 187 for number in range(4))
+    assert container_of(packets[:588]) == "MPEG-TS"
+    assert container_of(packets[:388]) == ""
+
+
+def test_an_avi_is_not_looked_into() -> None:
+    assert read(corpus("footage", "camera-mjpeg.avi")).why.endswith("its container, AVI")
+
+
+@pytest.mark.parametrize("name", ["footage/voice-8khz.wav", "hostile/riff_bomb_1000.wav"])
 def test_a_file_that_holds_no_such_stream_needs_no_child(name: str) -> None:
     assert read(corpus(*name.split("/"))) == InStream()
 

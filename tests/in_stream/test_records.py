@@ -1,6 +1,5 @@
 """What the signatures in a stream do to a clip: the table, the record, `show`, and the check of the stored clip."""
 
-import io
 import json
 import subprocess
 from pathlib import Path
@@ -175,11 +174,19 @@ def test_the_record_of_the_ledger_holds_all_of_it() -> None:
     assert msgspec.convert(raw, ev.AnyEvent) == event
 
 
-class _Unread(io.BytesIO):
-    def read(self, size: int | None = -1, /) -> bytes:
-        raise AssertionError("nobody needs to look again")
+def test_an_older_record_of_a_container_that_nobody_reads_still_stands() -> None:
+    unread = InStream(why="not looked into is its container, AVI")
+    found = check_in_stream(InStream(), lambda: unread)
+    assert (found.wrong, found.unread) == ((), "")
+    assert found.facts == ("not looked into is its container, AVI",)
+    doubt = check_in_stream(InStream(), lambda: InStream(why="its boxes lie", doubt=True))
+    assert "cannot be compared" in doubt.unread
+
+
+def _never() -> InStream:
+    raise AssertionError("nobody needs to look again")
 
 
 def test_what_kept_the_dock_from_reading_a_stream_does_not_keep_its_check() -> None:
-    found = check_in_stream(InStream(why="not looked for: it took too long", doubt=True), _Unread())
+    found = check_in_stream(InStream(why="not looked for: it took too long", doubt=True), _never)
     assert (found.wrong, found.unread, found.facts) == ((), "", ("not looked for: it took too long",))

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -9,7 +10,8 @@ import pytest
 
 from dockagent.clock import SystemClock
 from dockagent.core import note
-from dockagent.core.witnessing import SIZE_TYPE, Head
+from dockagent.core.moment import Instant
+from dockagent.core.witnessing import SIZE_TYPE, Head, Request
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError, UsageError
 from dockagent.ledger.keys import Keys
@@ -42,6 +44,39 @@ def test_it_cosigns_and_remembers(tmp_path: Path, dock: Keys) -> None:
     stale = ask(again, dock, 0, 9)
     assert (stale.status, stale.kind, stale.body) == (409, SIZE_TYPE, b"7\n")
     assert ask(again, dock, 7, 9).status == 200
+
+
+class Passing(SystemClock):
+    """A clock by which a minute goes by between two looks."""
+
+    looks = 0
+
+    def now(self) -> Instant:
+        self.looks += 1
+        return replace(super().now(), utc_ms=1_790_000_000_000 + 60_000 * self.looks)
+
+
+def test_the_same_tree_again_gets_its_first_cosignature(tmp_path: Path, dock: Keys) -> None:
+    """Who asks again, also after a restart, also for the same tree under another text, gets no second time, out of
+    which a seed could be chosen."""
+    clock = Passing()
+    one = Witness(RealDisk(tmp_path / "witness"), witnesses.key(), witnesses.logs(dock), clock)
+    first = ask(one, dock, 0, 7)
+    again = [ask(one, dock, 7, 7) for _ in range(3)]
+    assert [(answer.status, answer.body) for answer in again] == [(200, first.body)] * 3
+    restarted = Witness(RealDisk(tmp_path / "witness"), witnesses.key(), witnesses.logs(dock), clock)
+    assert ask(restarted, dock, 7, 7).body == first.body
+    head = note.parse_checkpoint(note.parse(witnesses.checkpoint(dock, HASHES, 7)))
+    text = head.text() + "an extension line\n"
+    sealed = note.seal(text, dock.dock.log_key, dock._log.sign).encode()
+    other = restarted.add_checkpoint(Request(7, (), sealed).encode())
+    public = witnesses.key().public
+    assert other.status == 200 and other.body != first.body
+    assert witnesses.seconds(other.body, text, public) == witnesses.seconds(first.body, head.text(), public)
+    assert ask(restarted, dock, 7, 7).body == first.body
+    later = ask(restarted, dock, 7, 9)
+    nine = note.parse(witnesses.checkpoint(dock, HASHES, 9)).text
+    assert witnesses.seconds(later.body, nine, public) > witnesses.seconds(first.body, head.text(), public)
 
 
 def test_a_fork_with_the_docks_own_key_is_refused_at_every_size(tmp_path: Path, dock: Keys) -> None:

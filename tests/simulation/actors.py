@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from dockagent.core.inventory import Finding
-from dockagent.core.model import Thing
+from dockagent.core.model import CHUNK, Thing
 from dockagent.core.moment import Instant
 from dockagent.core.profile import Console
 from dockagent.errors import Gone, Permanent, Retryable
+from dockagent.steps.growing import Board
 from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored
 from dockagent.stores.keys import replaceable
 from dockagent.transports import Control, FileFact, FootageReader
@@ -167,6 +168,9 @@ class MemoryStore:
     def __init__(self, random: Random, trouble: float = 0.0, spoil: Callable[[bytes], bytes] | None = None) -> None:
         self.random, self.trouble, self.spoil = random, trouble, spoil
         self.objects: dict[str, bytes] = {}
+        self.parts: dict[str, dict[int, bytes]] = {}  # by key: what no reader sees
+        self.used = 0
+        self.careless = False  # keeps early parts badly, and joins them without comparing (a negative control)
         self.refuses: set[str] = set()
         self.away = False
 
@@ -181,6 +185,7 @@ class MemoryStore:
         held = self.objects.get(key)
         if held is not None and held != data and self.spoil is None:
             raise Conflict(f"{key} holds other bytes")
+        data = self._joined(key, data, source)
         self.objects[key] = self.spoil(data) if self.spoil else data
         self._maybe("the answer was lost")
         if progress:
@@ -193,6 +198,35 @@ class MemoryStore:
         self._maybe("the answer was lost")
         return Stored(key, len(data), hashlib.sha256(data).hexdigest(), proof="re-read")
 
+    @property
+    def part_size(self) -> int:
+        return CHUNK
+
+    def early(self, key: str, source: Source, progress: Callable[[int], None]) -> "SimEarly":
+        return SimEarly(self, key, source, progress)
+
+    def drop_early(self, key: str) -> None:
+        self._maybe("the store is away")
+        self.parts.pop(key, None)
+        self._maybe("the answer was lost")
+
+    def take_part(self, key: str, at: int, data: bytes, sha256: str) -> None:
+        """A part under its signed hash."""
+        self._maybe("the store is away")
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Permanent(f"{key}: part {at} is not what was signed")
+        self.parts.setdefault(key, {})[at] = bytes(len(data)) if self.careless else data
+        self._maybe("the answer was lost")
+
+    def _joined(self, key: str, data: bytes, source: Source) -> bytes:
+        """The object: of the parts that came early and are the source's by their digests, and of its own bytes."""
+        early = self.parts.pop(key, {})
+        for at, sha256 in enumerate(source.part_sha256):
+            if at in early and (self.careless or hashlib.sha256(early[at]).hexdigest() == sha256):
+                data = data[: at * CHUNK] + early[at] + data[at * CHUNK + len(early[at]) :]
+                self.used += 1
+        return data
+
     def stat(self, key: str) -> Stored | None:
         data = self.objects.get(key)
         return None if data is None else Stored(key, len(data), "", proof="size")
@@ -203,6 +237,51 @@ class MemoryStore:
     def _maybe(self, words: str) -> None:
         if self.away or self.random.random() < self.trouble:
             raise Retryable(words)
+
+
+class SimEarly:
+    """An upload to a :class:`MemoryStore` that is not completed."""
+
+    def __init__(self, store: MemoryStore, key: str, source: Source, progress: Callable[[int], None]) -> None:
+        self._store, self._key, self._source, self._progress = store, key, source, progress
+        self.count = 0
+
+    @property
+    def whole(self) -> bool:
+        return self.count * CHUNK >= self._source.size
+
+    def send(self, known: Sequence[str]) -> int:
+        there = self._store.parts.get(self._key, {})
+        missing = [at for at in range(len(known)) if hashlib.sha256(there.get(at, b"")).hexdigest() != known[at]]
+        for at in missing:
+            with self._source.open() as reader:
+                reader.seek(at * CHUNK)
+                data = reader.read(min(CHUNK, self._source.size - at * CHUNK))
+            self._store.take_part(self._key, at, data, known[at])
+            self._progress(len(data))
+        self.count = len(known)
+        return len(missing)
+
+
+class SimGrowing(Board):
+    """The board of pulls in a world with one thread: ``meanwhile`` is what the dock's other workers do while a part
+    has just come to rest."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], None] = lambda: None
+        self._clock = clock
+
+    def part(self, item: str, sha256: str) -> None:
+        super().part(item, sha256)
+        self.meanwhile()
+
+    def known(self, item: str, more_than: int, wait_s: float) -> tuple[str, ...] | None:
+        """What is there: nothing comes while somebody waits, and so all of that time passes."""
+        found = super().known(item, more_than, 0)
+        if found is not None and len(found) <= more_than:
+            self._clock.sleep(wait_s)
+        return found
 
 
 class SimPreviewer:

@@ -4,6 +4,7 @@ Every durable call is a point at which the machine may lose its power: just befo
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
@@ -71,6 +72,12 @@ class MemoryDisk:
     def _after(self, cut: bool) -> None:
         if cut:
             raise PowerCut
+
+    def elsewhere(self, act: Callable[[], None]) -> None:
+        """Something durable that is done on another medium: the power may go before it and after it."""
+        cut = self._point()
+        act()
+        self._after(cut)
 
     def _make_safe(self, inode: Inode) -> None:
         if not self.lies:

@@ -1,10 +1,11 @@
 """The promises of the house, checked from outside: only ledger, disk, store and cameras count."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dockagent.core import catalogue, custody, merkle, note, plan
 from dockagent.core import events as ev
+from dockagent.core.events_custodian import CustodianReceived
 from dockagent.core.model import UNDELIVERED, Clip, State
 from dockagent.core.session import advance
 from dockagent.core.witnessing import Head
@@ -29,6 +30,7 @@ class Evidence:
     store: MemoryStore
     cameras: dict[str, SimCamera]
     outsiders: Outsiders
+    waits: bool = field(default=False, kw_only=True)  # the dock keeps its copy until the custodian has read the clip
     held: frozenset[int] = frozenset()  # holds (their record's number) that were set while the dock had the master
 
     @property
@@ -39,11 +41,16 @@ class Evidence:
 
 def history(disk: MemoryDisk) -> tuple[State, list[ev.Event]]:
     """The ledger replayed into a state of its own, and its events."""
-    state, events = State(), []
-    payloads = list(Ledger.read(SubDisk(disk, "ledger")))
-    custody.replay(payloads, state)
-    events = [custody.event_of(payload)[0] for payload in payloads]
-    return state, events
+    state, told = State(), records(disk)
+    for event, at_ms in told:
+        advance(state, event, at_ms)
+    return state, [event for event, _ in told]
+
+
+def records(disk: MemoryDisk) -> list[tuple[ev.Event, int]]:
+    """The ledger's events, each with its time (ms since 1970 UTC)."""
+    payloads = Ledger.read(SubDisk(disk, "ledger"))
+    return [custody.event_of(payload, index) for index, payload in enumerate(payloads)]
 
 
 def always(seen: Evidence) -> None:
@@ -58,7 +65,8 @@ def always(seen: Evidence) -> None:
         if any(one.record in seen.held for one in clip.holds) and not in_spool(clip, seen.disk):
             raise Broken(f"promise 8: clip {clip.path} ({clip.phase}) is on hold, and the dock's copy is gone")
     _one_identity(state, seen)
-    _released_rightly(events)
+    _released_rightly(records(seen.disk))
+    _vouched_before_disposal(events, seen)
     _stored_bytes_are_true(seen)
     _history_is_the_witnessed_one(seen)
 
@@ -145,6 +153,17 @@ def _one_identity(state: State, seen: Evidence) -> None:
         raise Broken("promise 3: one content of one camera has two clip ids")
 
 
+def _vouched_before_disposal(events: list[ev.Event], seen: Evidence) -> None:
+    vouched: set[str] = set()
+    for event in events if seen.waits else ():
+        if isinstance(event, ev.Delivered):
+            vouched.discard(event.clip_id)
+        if isinstance(event, CustodianReceived):
+            vouched.add(event.clip_id)
+        if isinstance(event, ev.Disposed) and event.what != ev.PLAINTEXT and event.clip_id not in vouched:
+            raise Broken(f"promise 9: the copy of clip {event.clip_id} went before the custodian had read it back")
+
+
 def _stored_bytes_are_true(seen: Evidence) -> None:
     for key, data in seen.store.objects.items():
         name = key.rpartition("/")[2]
@@ -173,9 +192,9 @@ def _history_is_the_witnessed_one(seen: Evidence) -> None:
             )
 
 
-def _released_rightly(events: list[ev.Event]) -> None:
+def _released_rightly(told: list[tuple[ev.Event, int]]) -> None:
     state = State()
-    for event in events:
+    for event, at_ms in told:
         if isinstance(event, ev.Released) and event.safe:
             session = state.session(event.session)
             items = session.items.values() if session else ()
@@ -183,7 +202,7 @@ def _released_rightly(events: list[ev.Event]) -> None:
                 clip = state.clips.get(item.clip_id)
                 if clip is None or clip.receipt is None or clip.receipt.sha256 != clip.stored[0].sha256:
                     raise Broken(f"promise 2: a camera was released although {item.entry.path} has no receipt")
-        advance(state, event, 0)
+        advance(state, event, at_ms)
 
 
 def at_end(seen: Evidence) -> None:

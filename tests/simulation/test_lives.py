@@ -66,8 +66,12 @@ def test_a_held_clip_whose_copy_goes_is_caught() -> None:
     assert sum("promise 8" in one for one in _broken(lambda seed: Life(seed, steals=True))) >= 10
 
 
+def test_a_dock_that_does_not_wait_for_its_custodian_is_caught() -> None:
+    assert sum("promise 9" in one for one in _broken(lambda seed: Life(seed, hasty=True))) >= 10
+
+
 def test_a_life_can_be_lived_again() -> None:
-    first, second = Life(7), Life(7)
+    first, second = Life(6), Life(6)  # it seals nothing: age pads by chance, and sizes decide what is tried first
     _live(first)
     _live(second)
     assert (first.disk.calls, first.clock.ms) == (second.disk.calls, second.clock.ms)

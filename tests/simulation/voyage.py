@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from random import Random
 from typing import Literal
 
@@ -19,7 +19,8 @@ from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
 from dockagent.core.catalogue import Cataloguer
 from dockagent.core.model import CHUNK, ClipPhase, SessionPhase, State
-from dockagent.core.orders import Limits, Order
+from dockagent.core.orders import EarlyOrder, Limits, Order
+from dockagent.core.uplink import Terms
 from dockagent.dock import Ask, Dock
 from dockagent.errors import Refused
 from dockagent.ledger.keys import PUBLIC, Keys
@@ -31,7 +32,9 @@ from dockagent.workers import Done, Task
 from hil.cameras import manifest, pki
 from hil.cameras.plate import Plate
 from tests.simulation import agency, promises
-from tests.simulation.actors import MemoryStore, SimBays, SimCamera, SimPreviewer, VirtualClock
+from tests.simulation.actors import MemoryStore, SimBays, SimCamera, SimGrowing, SimPreviewer, VirtualClock
+from tests.simulation.custodian import WAITS_EVERY, SimCustodian
+from tests.simulation.erasing import SimEraser, SimPermits, erased_rightly
 from tests.simulation.memory_disk import MemoryDisk, PowerCut, SubDisk
 from tests.simulation.outsiders import Outsiders
 
@@ -60,11 +63,14 @@ class Crew:
     def start(self, order: Order, task: Task) -> None:
         self.waiting.append((order, task))
 
-    def work(self, dock: Dock) -> bool:
-        """Do one thing. False when there is nothing to do."""
-        if not self.waiting:
+    def work(self, dock: Dock, kind: type[Order] = Order) -> bool:
+        """Do one thing of this kind. False when there is nothing to do."""
+        waiting = [one for one in self.waiting if isinstance(one[0], kind)]
+        if not waiting:
             return False
-        order, task = self.waiting.pop(self._random.randrange(len(self.waiting)))
+        chosen = self._random.choice(waiting)
+        self.waiting.remove(chosen)
+        order, task = chosen
         dock.post(Done(order, task()))
         return True
 
@@ -73,8 +79,8 @@ class Crew:
 class Life:
     """Everything of one seed. ``lies``, ``spoil``, ``forgets``, ``blunders`` and ``steals`` are for negative controls:
     a disk whose sync does nothing, a store that keeps other bytes, one that keeps none, a dock that seals other bytes,
-    somebody who frees the room of held clips. ``cut_at``: cut the power at just this durable call, and never again;
-    otherwise the seed decides."""
+    somebody who frees the room of held clips, a dock that does not wait for its custodian. ``cut_at``: cut the
+    power at just this durable call, and never again; otherwise the seed decides."""
 
     seed: int
     lies: bool = False
@@ -82,12 +88,21 @@ class Life:
     forgets: bool = False
     blunders: bool = False
     steals: bool = False
+    hasty: bool = False
+    erases: bool = False
     cut_at: int = 0
+    spool_reserve: int = 0
+    notary_every_ms: int = 60_000
+    notary_records: int = 25
+    terms: Terms = field(default_factory=Terms)
     random: Random = field(init=False)
     disk: MemoryDisk = field(init=False)
     store: MemoryStore = field(init=False)
     cameras: dict[str, SimCamera] = field(init=False)
     outsiders: Outsiders = field(init=False)
+    custodian: SimCustodian = field(init=False)
+    permits: SimPermits = field(init=False)
+    eraser: SimEraser = field(init=False)
     sealer: Sealer | None = field(init=False)
     clock: VirtualClock = field(default_factory=VirtualClock)
     cuts: int = 0
@@ -103,6 +118,10 @@ class Life:
         self.store = MemoryStore(self.random, trouble, self._spoiler())
         self.cameras = {one.serial: one for one in (self._camera(n) for n in range(self.random.randint(1, 3)))}
         self.outsiders = Outsiders(self.seed, self.clock, self.random.choice((0.0, 0.2, 0.6)))
+        away = 1.0 if self.hasty else Random(self.seed).choice((0.0, 0.3, 0.7))
+        self.custodian = SimCustodian(self.seed, self.store, self.clock, away)
+        self.permits = SimPermits(self.custodian, self.store, self.clock)
+        self.eraser = SimEraser(self.cameras, self.disk)
         seals = self.blunders or self.seed % SEALS_EVERY == SEALS_EVERY - 1
         self.sealer = agency.sealer(blunders=self.blunders) if seals else None
         self.cuts = 0 if self.cut_at else self.random.randint(0, 3)
@@ -123,7 +142,7 @@ class Life:
             files[b"DCIM/100BWC/copy.MP4"] = files[names[0].encode()]
         files[b"camera.json"] = b'{"serial": "%s", "model": "BWC-1", "maker": "S", "firmware": "1"}' % serial.encode()
         if self.random.random() < 0.6:
-            files |= _signed(serial, names, files)
+            files |= signed_files(serial, names, files)
         if names and self.random.random() < 0.25:
             files[names[-1].encode()] = _altered(files[names[-1].encode()])
         camera = SimCamera(serial, files)
@@ -141,7 +160,14 @@ class Life:
     @property
     def evidence(self) -> promises.Evidence:
         """What an outsider sees now."""
-        return promises.Evidence(self.disk, self.store, self.cameras, self.outsiders, frozenset(self.held))
+        return promises.Evidence(
+            self.disk, self.store, self.cameras, self.outsiders, frozenset(self.held), waits=self.waits
+        )
+
+    @property
+    def waits(self) -> bool:
+        """Whether the dock's copy must stay until the custodian has read the clip back."""
+        return self.hasty or self.seed % WAITS_EVERY == WAITS_EVERY - 1
 
     def live(self) -> None:
         """The whole life: a stormy part, then a quiet one in which everything must come to its end."""
@@ -149,7 +175,8 @@ class Life:
         for _ in range(self.random.randint(50, 400)):
             self._guarded(self._stormy_turn)
         self.store.trouble, self.store.away, self.cuts = 0.0, False, 0
-        self.outsiders.trouble = 0.0
+        self.outsiders.trouble = self.custodian.trouble = 0.0
+        self.eraser.calm = True
         for camera in self.cameras.values():
             camera.flaky, camera.leaves_at = 0.0, -1
         self._guarded(self._replug_all)
@@ -169,9 +196,16 @@ class Life:
             session.phase in (SessionPhase.RELEASED, SessionPhase.REFUSED)
             for session in self.dock.state.sessions.values()
         )
+        if self.erases and self._erasing():
+            return False
         if self.dock.state.history.trouble.attempts or not self.dock.state.history.witnessed:
             return False
         return len(self.dock.state.sessions) == len(self.cameras) and bays_done and not self._clips_under_way()
+
+    def _erasing(self) -> bool:
+        """Whether an erasing has no end yet, on a camera that is known: an emptied one may not be recognised again."""
+        here = {one.camera.id for one in self.dock.state.sessions.values() if one.camera is not None}
+        return any(one.camera in here for one in self.dock.state.permits.asks.values())
 
     def _clips_under_way(self) -> bool:
         """A clip that only a hold keeps stays where it is."""
@@ -213,24 +247,54 @@ class Life:
             camera_roots=ROOTS,
             holds=state.clips.__contains__,
             console_wait_ms=0,
-            spool_reserve=0,
+            spool_reserve=self.spool_reserve,
+            terms=self.terms,
             notary=self.outsiders.notary(self.disk),
             sealer=self.sealer,
+            part_size=CHUNK,
+            growing=self._growing(),
             catalogue=Cataloguer("sim", "site", keys.origin),
+            custodian=self.permits.peer if self.erases else self.custodian.peer,
+            eraser=self.eraser if self.erases else None,
         )
         setting = custody.Setting(keys.origin, "sim", "site", "nobody", "0", "")
         self.crew = Crew(self.random)
         limits = Limits(
-            pulls=2, uplinks=2, notary_every_ms=60_000, notary_records=25, seals=1 if self.sealer is not None else 0
+            pulls=2,
+            uplinks=2,
+            notary_every_ms=self.notary_every_ms,
+            notary_records=self.notary_records,
+            seals=1 if self.sealer is not None else 0,
+            early=0 if self.sealer is not None else CHUNK,
+            terms=self.terms,
+            custodian_every_ms=20_000,
+            custodian_first=self.waits and not self.hasty,
+            erases=self.erases,
+            permits_every_ms=15_000 if self.erases else 0,
         )
         self.dock = Dock(world, ledger, setting, limits, state)
         self.dock.start()
         tidy(self.disk, state)
         promises.nothing_in_the_clear(self.evidence)
+        if self.erases:
+            erased_rightly(self.evidence, self.eraser, self.permits)
         self.home = {}
         for serial, camera in self.cameras.items():
             camera.there = True
             self._see(serial, "appeared")
+
+    def _growing(self) -> SimGrowing | None:
+        """Where nothing is sealed, files go out while they are read."""
+        if self.sealer is not None:
+            return None
+        board = SimGrowing(self.clock)
+        board.meanwhile = self._while_a_file_is_read
+        return board
+
+    def _while_a_file_is_read(self) -> None:
+        for _ in range(self.random.randint(0, 4)):
+            self.dock.turn(self.crew, 0)
+            self.crew.work(self.dock, EarlyOrder)
 
     def _see(self, serial: str, action: Literal["appeared", "gone", "changed"]) -> None:
         self.home[serial] = action != "gone"
@@ -297,8 +361,15 @@ class Life:
             self.clock.sleep(1)
 
 
-def _signed(serial: str, names: list[str], files: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """The files with which the camera signs all its clips and sidecars, as they are now."""
+def signed_files(serial: str, names: list[str], files: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The files with which the camera signs all its clips and sidecars, as they are now: the same for the same ones,
+    because waiting times follow from clip ids, those from bytes, and a life can be lived again."""
+    return dict(_signed(serial, tuple(names), tuple(files.items())))
+
+
+@cache
+def _signed(serial: str, names: tuple[str, ...], content: tuple[tuple[bytes, bytes], ...]) -> dict[bytes, bytes]:
+    files = dict(content)
     plate = Plate(serial=serial)
     identity = MAKER.identity(plate.model, plate.serial, pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)))
     start = datetime(2026, 11, 1, 8, tzinfo=UTC)

@@ -1,5 +1,6 @@
 """What servers and networks say, and what a person then reads."""
 
+import socket
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from dockagent.core.link import LinkTrouble
 from dockagent.core.moment import Instant
-from dockagent.errors import DockError, Permanent, Retryable
-from dockagent.stores.s3_errors import named_errors
+from dockagent.core.trouble import Kind
+from dockagent.errors import DockError, Permanent
+from dockagent.stores.s3_errors import NotS3, named_errors
 
 NOON_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 
@@ -42,6 +45,25 @@ def answer(status: int, code: str, message: str = "words\nof the server", date: 
     return ClientError(response, "PutObject")
 
 
+def unknown_name() -> EndpointConnectionError:
+    """As urllib3 and botocore wrap it."""
+    try:
+        try:
+            raise socket.gaierror(-2, "Name or service not known")
+        except socket.gaierror as inner:
+            raise OSError("cannot resolve") from inner
+    except OSError as outer:
+        return EndpointConnectionError(endpoint_url="http://x", error=outer)
+
+
+def kind_of(error: DockError) -> Kind | None:
+    """What kind of trouble it is; None for an object that will never be taken."""
+    if isinstance(error, LinkTrouble):
+        return error.kind
+    assert type(error) is Permanent
+    return None
+
+
 def told(err: Exception) -> DockError:
     with pytest.raises(DockError) as failed, named_errors("store clips/x", "s3://bucket", StoppedClock()):
         raise err
@@ -55,35 +77,40 @@ def told(err: Exception) -> DockError:
 @pytest.mark.parametrize(
     ("status", "code", "kind", "hint"),
     [
-        (500, "InternalError", Retryable, "tried again"),
-        (503, "SlowDown", Retryable, "tried again"),
-        (429, "TooManyRequests", Retryable, "tried again"),
-        (408, "RequestTimeout", Retryable, "tried again"),
-        (400, "RequestTimeout", Retryable, "tried again"),
-        (400, "XAmzContentSHA256Mismatch", Retryable, "tried again"),
-        (400, "BadDigest", Retryable, "tried again"),
-        (400, "ExpiredToken", Retryable, "renew"),
-        (403, "InvalidAccessKeyId", Retryable, "access key"),
-        (403, "SignatureDoesNotMatch", Retryable, "access key"),
-        (403, "AccessDenied", Retryable, "access key"),
-        (403, "QuotaExceeded", Retryable, "quota"),
-        (507, "InsufficientStorage", Retryable, "quota"),
-        (404, "NoSuchBucket", Retryable, "make the bucket"),
-        (404, "NoSuchUpload", Retryable, "tried again"),
-        (301, "PermanentRedirect", Retryable, "region"),
-        (400, "AuthorizationHeaderMalformed", Retryable, "region"),
-        (412, "PreconditionFailed", Retryable, "tried again"),
-        (409, "ConditionalRequestConflict", Retryable, "tried again"),
-        (400, "400", Retryable, "access key"),
-        (400, "InvalidArgument", Permanent, "ask who runs the store"),
-        (400, "KeyTooLongError", Permanent, "ask who runs the store"),
-        (413, "EntityTooLarge", Permanent, "ask who runs the store"),
-        (501, "NotImplemented", Permanent, "ask who runs the store"),
+        (500, "InternalError", Kind.STORE, "tried again"),
+        (503, "SlowDown", Kind.THROTTLED, "tried again"),
+        (429, "TooManyRequests", Kind.THROTTLED, "tried again"),
+        (408, "RequestTimeout", Kind.OBJECT, "tried again"),
+        (400, "RequestTimeout", Kind.OBJECT, "tried again"),
+        (400, "XAmzContentSHA256Mismatch", Kind.OBJECT, "tried again"),
+        (400, "BadDigest", Kind.OBJECT, "tried again"),
+        (400, "ExpiredToken", Kind.CREDENTIAL, "renew"),
+        (403, "InvalidAccessKeyId", Kind.CREDENTIAL, "access key"),
+        (403, "SignatureDoesNotMatch", Kind.CREDENTIAL, "access key"),
+        (403, "AccessDenied", Kind.CREDENTIAL, "access key"),
+        (403, "QuotaExceeded", Kind.FULL, "quota"),
+        (507, "InsufficientStorage", Kind.FULL, "quota"),
+        (404, "NoSuchBucket", Kind.SETTINGS, "make the bucket"),
+        (404, "NoSuchUpload", Kind.OBJECT, "tried again"),
+        (301, "PermanentRedirect", Kind.SETTINGS, "region"),
+        (400, "AuthorizationHeaderMalformed", Kind.SETTINGS, "region"),
+        (412, "PreconditionFailed", Kind.OBJECT, "tried again"),
+        (409, "ConditionalRequestConflict", Kind.OBJECT, "tried again"),
+        (400, "400", Kind.CREDENTIAL, "access key"),
+        (400, "InvalidArgument", None, "ask who runs the store"),
+        (400, "KeyTooLongError", None, "ask who runs the store"),
+        (302, "302", Kind.PORTAL, "login page"),
+        (402, "PaymentRequired", Kind.CREDENTIAL, "paid"),
+        (511, "511", Kind.PORTAL, "login page"),
+        (503, "ServiceUnavailable", Kind.THROTTLED, "tried again"),
+        (502, "502", Kind.STORE, "tried again"),
+        (413, "EntityTooLarge", None, "ask who runs the store"),
+        (501, "NotImplemented", None, "ask who runs the store"),
     ],
 )
-def test_answers(status: int, code: str, kind: type[DockError], hint: str) -> None:
+def test_answers(status: int, code: str, kind: Kind | None, hint: str) -> None:
     error = told(answer(status, code))
-    assert type(error) is kind
+    assert kind_of(error) is kind
     assert hint in error.hint
     assert f"the store answered {status} {code}: words of the server" in error.what
 
@@ -99,7 +126,7 @@ def test_answers(status: int, code: str, kind: type[DockError], hint: str) -> No
 )
 def test_a_clock_that_is_off_is_told_by_how_much(date: str, words: str) -> None:
     error = told(answer(403, "RequestTimeTooSkewed", date=date))
-    assert type(error) is Retryable
+    assert kind_of(error) is Kind.CLOCK
     assert words in error.what
     assert "NTP" in error.hint
 
@@ -107,16 +134,18 @@ def test_a_clock_that_is_off_is_told_by_how_much(date: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("err", "kind", "hint"),
     [
-        (EndpointConnectionError(endpoint_url="http://x"), Retryable, "network"),
-        (ConnectTimeoutError(endpoint_url="http://x"), Retryable, "network"),
-        (ReadTimeoutError(endpoint_url="http://x"), Retryable, "network"),
-        (SSLError(endpoint_url="https://x", error=OSError("self-signed")), Retryable, "CA file"),
-        (NoCredentialsError(), Retryable, "secret key"),
-        (ParamValidationError(report="bad"), Permanent, "settings"),
-        (BotoCoreError(), Retryable, "settings and the network"),
+        (EndpointConnectionError(endpoint_url="http://x"), Kind.LINK, "network"),
+        (unknown_name(), Kind.DNS, "network"),
+        (NotS3(status=200, kind="text/html"), Kind.PORTAL, "login page"),
+        (ConnectTimeoutError(endpoint_url="http://x"), Kind.LINK, "network"),
+        (ReadTimeoutError(endpoint_url="http://x"), Kind.LINK, "network"),
+        (SSLError(endpoint_url="https://x", error=OSError("self-signed")), Kind.TLS, "CA file"),
+        (NoCredentialsError(), Kind.CREDENTIAL, "secret key"),
+        (ParamValidationError(report="bad"), None, "settings"),
+        (BotoCoreError(), Kind.LINK, "settings and the network"),
     ],
 )
-def test_no_answer(err: BotoCoreError, kind: type[DockError], hint: str) -> None:
+def test_no_answer(err: BotoCoreError, kind: Kind | None, hint: str) -> None:
     error = told(err)
-    assert type(error) is kind
+    assert kind_of(error) is kind
     assert hint in error.hint

@@ -5,16 +5,17 @@ mapper makes one (dmsetup-suspend(8)); a kernel without it skips, and the rigs' 
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.errors import Gone
-from dockagent.transports import Footage
+from dockagent.errors import DockError, Gone
+from dockagent.transports import Footage, FootageReader
 from dockagent.transports.bays import DockBays
 from dockagent.transports.isolated import Hung
 from dockagent.transports.mass_storage import MassStorage
@@ -104,6 +105,52 @@ def test_a_dead_device_is_given_up_and_read_again_when_it_is_back(read: str, tap
         with bays.footage("bay01").open(b"a.MP4") as reader:
             assert reader.read(1 << 20) == CONTENT[: 1 << 20]
     assert _soon(lambda: str(tmp_path / "mounts") not in Path("/proc/mounts").read_text())
+
+
+def test_letting_go_of_a_dead_device_takes_seconds_and_leaves_nobody_in_the_kernel(tap: Tap, tmp_path: Path) -> None:
+    """Neither the unmount nor the end of the write protection may hold whoever stops: that is the dock itself."""
+    bays = DockBays(SystemClock(), tmp_path / "mounts", read="mount", hang_s=60)
+    bays.came("bay01", "block", str(tap.node), {})
+    with bays.footage("bay01").open(b"a.MP4") as reader:
+        assert reader.read(1 << 20) == CONTENT[: 1 << 20]
+        tap.stop()
+        waiting = threading.Thread(target=_read_to_its_end, args=(reader,))
+        waiting.start()
+        assert _soon(lambda: "D" in _states_of_children()), "nobody waits for the device"
+        started = time.monotonic()
+        bays.close()
+        assert time.monotonic() - started < 4
+        waiting.join(10)
+        assert not waiting.is_alive()
+    assert _states(os.getpid()).isdisjoint("D")
+    assert str(tmp_path / "mounts") not in Path("/proc/mounts").read_text()
+    tap.go()
+    assert _soon(lambda: unburied() == 0)
+
+
+def _read_to_its_end(reader: FootageReader) -> None:
+    with suppress(DockError):
+        while reader.read(1 << 20):
+            pass
+
+
+def _stat(path: Path) -> tuple[str, int]:
+    """State and parent of a process or a thread (proc(5), /proc/pid/stat)."""
+    words = path.read_text().rpartition(")")[2].split()
+    return words[0], int(words[1])
+
+
+def _states(pid: int) -> set[str]:
+    return {_stat(stat)[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")}
+
+
+def _states_of_children() -> set[str]:
+    found: set[str] = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            state, parent = _stat(stat)
+            found |= {state} if parent == os.getpid() else set()
+    return found
 
 
 def test_a_device_that_is_dead_from_the_start_is_given_up(tap: Tap, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dockagent.core.boxes import NotRead, Source, Walker
 from dockagent.core.movie import is_movie
 from dockagent.core.stream.c2pa_boxes import c2pa_in
+from dockagent.core.stream.containers import unread_container
 from dockagent.core.stream.in_stream import InStream
 from dockagent.core.stream.nal_units import LONGEST_MESSAGE, Unit, Video, is_byte_stream, videos
 from dockagent.core.stream.signed_sei import Document, Format, format_of, parse
@@ -42,7 +43,7 @@ def glance(source: Source, size: int) -> InStream | None:
     try:
         movie = is_movie(walker := Walker(source, size))
         if not movie and not is_byte_stream(source, size):
-            return InStream()
+            return unread_container(source, size)
         if (movie and c2pa_in(walker) is not None) or scan(source, size, raw=not movie):
             return None
     except Refused as err:

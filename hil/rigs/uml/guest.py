@@ -27,12 +27,18 @@ PASSED_ON = ("CI", "DOCKAGENT_CORPUS", "HOME", "LANG", "PYTEST_ADDOPTS", "PYTHON
 KNOCKER = "guest"
 KNOCK_S = 1.0
 _KNOCK = struct.pack("=III512s", 0xCAFEBABE, 2, 7, b"version")  # arch/um/drivers/mconsole.h: magic, version, length
-_BOUND = (
-    *("setpriv", "--pdeathsig", "TERM", "--", "bash", "-c"),
-    *("trap 'kill -KILL -- ${!:+-$! $!} 0' TERM; \"$@\" & wait", "guest"),
-)
+_BINDING = """
+exec 3> >(exec setsid bash -c 'read -r guest && ! read -r over && kill -KILL -- "-$guest" "$guest"' > /dev/null 2>&1)
+trap 'kill -KILL -- ${!:+-$! $!} 0' TERM
+"$@" 3>&- &
+echo $! >&3
+wait $!
+echo over >&3
+"""
+_BOUND = ("setpriv", "--pdeathsig", "TERM", "--", "bash", "-c", _BINDING, "guest")
 """Whatever ends us, even SIGKILL, ends it: this shell is told. It ends the guest's whole group, which a User-Mode Linux
-makes for itself: killed alone, it leaves processes behind."""
+makes for itself: killed alone, it leaves processes behind. Should the shell be killed, alone or with its group, whoever
+sits at the other end of its pipe, in a session of their own, does the same."""
 GRACE = 10.0
 """Seconds that the guest may take to end after it was told to."""
 

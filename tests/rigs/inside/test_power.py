@@ -98,6 +98,39 @@ def test_a_switch_that_is_obeyed_by_nobody_is_not_believed(tmp_path: Path) -> No
     assert switch.state() == "on"
 
 
+class Stubborn(SysfsPort):
+    """A port that the kernel powers again ``times`` times, a moment after it was switched off."""
+
+    def __init__(self, port: str, tree: UsbTree, folder: Path, times: int) -> None:
+        super().__init__(port, tree)
+        self.times, self._folder = times, folder
+
+    def off(self) -> None:
+        super().off()
+        device = self._folder / "bus" / "usb" / "devices" / self.port
+        device.rename(device.with_name("away"))
+        if self.times:
+            self.times -= 1
+            threading.Timer(0.2, self._again, [device]).start()
+
+    def _again(self, device: Path) -> None:
+        self.on()
+        device.with_name("away").rename(device)
+
+
+def test_a_device_that_comes_back_by_itself_is_not_believed_to_be_gone(tmp_path: Path) -> None:
+    tree = UsbTree(tmp_path)
+    make_hub(tmp_path, "1-2", 2)
+    make_device(tmp_path, "1-2.1", "2672:000f", "C3141")
+    switch = Switched([once := Stubborn("1-2.1", tree, tmp_path, 1)], tree)
+    switch.off()
+    assert (once.times, tree.silent("1-2.1"), switch.state()) == (0, True, "off")
+    once._again(tmp_path / "bus/usb/devices/1-2.1")
+    once.times = 99
+    with pytest.raises(PowerError, match="is still there"):
+        switch.off()
+
+
 def test_a_person_is_asked_once_and_waited_for(tmp_path: Path) -> None:
     tree = UsbTree(tmp_path)
     make_hub(tmp_path, "1-2", 2)

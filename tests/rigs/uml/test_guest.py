@@ -1,6 +1,7 @@
 """The guest itself: what a command in it can do, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -87,6 +88,38 @@ def test_killed_it_takes_its_guest_along(tmp_path: Path) -> None:
         command.kill()
         command.wait(30)
         _until(lambda: not _kernels(tmp_path))
+
+
+@pytest.mark.parametrize("kill", [os.kill, os.killpg])
+def test_a_guest_whose_binding_shell_is_killed_ends(kill: Callable[[int, int], None]) -> None:
+    """Alone, or with its group: neither is the guest's own, and nobody told it."""
+    with Guest(["sleep", "1000"]) as guest:
+        guest.wait_ready(LIMIT_S)
+        assert guest._process is not None
+        assert guest._work is not None
+        assert len(_kernels(guest._work)) > 1
+        kill(guest._process.pid, signal.SIGKILL)
+        _until(lambda: not _kernels(guest._work or Path("/nowhere")))
+
+
+def test_who_watches_the_binding_shell_ends_with_the_guest() -> None:
+    with Guest(["sleep", "1000"]) as guest:
+        guest.wait_ready(LIMIT_S)
+        assert guest._process is not None
+        (watcher,) = _watchers(guest._process.pid)
+    _until(lambda: not Path(f"/proc/{watcher}").exists())
+
+
+def _watchers(shell: int) -> list[int]:
+    """The children of the binding shell that are in a session of their own, but for the guest."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            words = path.read_text().rpartition(")")[2].split()
+            mine, session = int(words[1]) == shell, int(words[3])
+            if mine and session == int(path.parent.name) and b"WORK=" not in (path.parent / "cmdline").read_bytes():
+                found.append(session)
+    return found
 
 
 ENDLESS = """about = "A dock waits"

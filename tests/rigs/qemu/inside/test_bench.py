@@ -30,10 +30,11 @@ from hil.scenarios.read import read
 from tests.rigs.readers import MIB, disk, gone, read_direct, until
 
 HUB_PORT = 8
-RATE = 3 * MIB
-"""Bytes in a second. The hub takes some tenths of a second to switch, on a processor that is emulated more."""
+RATE = 2 * MIB
+"""Bytes in a second. The hub takes some tenths of a second to switch, on a processor that is emulated some seconds."""
 PART = 12 * MIB
-CLIPS, CLIP = 2, 6 * MIB + 77
+CLIPS, CLIP = 2, 24 * MIB + 77
+"""A clip takes some seconds to read: its port has gone dark before it is over, and there is something to read on."""
 BENCH = """
 [bays.bay01]
 port = "{hub}.1"
@@ -56,7 +57,7 @@ SCENARIO = """
 about = "A real camera loses its port's power in the middle of a clip, and gets it back"
 why = "what a bench is for: it is pulled out there as a person would"
 
-camera.alice = { model = "reference-signed", clips = 2, clip_kib = 6144, faults = "rrU" }
+camera.alice = { model = "reference-signed", clips = 2, clip_kib = 24576, faults = "rrU" }
 
 script = \"\"\"
 plug alice bay01

@@ -1,0 +1,38 @@
+"""What a dock knows of the custodian's word on its clips. Part of :class:`dockagent.core.model.State`."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+
+class CustodianWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A receipt of the custodian that the dock checked: SHA-256 (hex) of its envelope; who signed it, with the
+    ``keyid``; the master's ``key`` in the store and ``version``; ``mode`` and ``until`` of its retention; the legal
+    hold; how many records of the dock's ledger the custodian had seen (0: none); when it read the master back
+    (RFC 3339), and what it noticed."""
+
+    sha256: str
+    custodian: str
+    key_id: str
+    key: str
+    version: str
+    mode: str
+    until: str
+    legal_hold: str
+    ledger_size: int
+    time: str
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class CustodianState:
+    """``words``: by clip; ``waiting``: delivered clips without one, with when they were delivered (ms since 1970 UTC),
+    the one that is asked for next first; ``alarms``: clips with a receipt that is false, and why. ``asked_ms``: when
+    receipts were last asked for; ``misses``: how often in a row none came; ``reason``: what stood in the way then."""
+
+    words: dict[str, CustodianWord] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
+    alarms: dict[str, str] = field(default_factory=dict)
+    asked_ms: int = 0
+    misses: int = 0
+    reason: str = ""

@@ -1,0 +1,153 @@
+"""What a round asks about each dock: is its ledger published and fresh, does it go on from what was seen, and is every
+clip that it says it delivered in the store?
+
+Up to which record a ledger was compared with the store is noted in the bucket (``custodian/ledgers/<dock>/<size>``), so
+that nobody begins anew; a comparison that is made twice does no harm.
+"""
+
+from array import array
+from bisect import bisect_left
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from dockagent.core import cosignature, dsse, note, strict_json
+from dockagent.core.moment import rfc3339
+from dockagent.core.witnessing import Request
+from dockagent.custodian import reports
+from dockagent.custodian.clip_record import Ledgers
+from dockagent.custodian.published import Published
+from dockagent.custodian.reports import Report, Reports
+from dockagent.custodian.world import DAY_MS, Custodian, Tally
+from dockagent.errors import Missing, Refused
+from dockagent.ledger import tiles
+from dockagent.ledger.trust import DockIdentity
+from dockagent.ledger.witness import Witness
+from dockagent.stores import Conflict
+
+MARKS, COSIGNED = "custodian/ledgers/", "custodian/cosigned/"
+MARK_RECORDS = 256  # a mark is written after so many records, or once a day
+
+
+@dataclass(slots=True)
+class Ids:
+    """The clips whose master is in the store, as 8 bytes each: ten million take 80 MB."""
+
+    _ids: "array[int]" = field(default_factory=lambda: array("Q"))
+    _sorted: bool = True
+
+    def add(self, clip_id: str) -> None:
+        """Note one."""
+        self._ids.append(int(clip_id[:16], 16))
+        self._sorted = False
+
+    def __contains__(self, clip_id: str) -> bool:
+        if not self._sorted:
+            self._ids = array("Q", sorted(self._ids))
+            self._sorted = True
+        wanted = int(clip_id[:16], 16)
+        at = bisect_left(self._ids, wanted)
+        return at < len(self._ids) and self._ids[at] == wanted
+
+
+def check_dock(
+    custodian: Custodian, dock: DockIdentity, ledgers: Ledgers, ids: Ids, told: Reports, tally: Tally
+) -> None:
+    """Compare one dock's published ledger with the clock, with what was seen of it, and with the store. ``ids``: a
+    listing that was made after ``ledgers`` had read the dock's checkpoint. Raises Retryable."""
+    try:
+        ledger = ledgers.of(dock.id)
+        if ledger is None:
+            told.tell(Report(reports.OVERDUE, dock.id, reports.state_of("never"), ("it has published no ledger",)))
+            return
+        _check_signed(ledger, dock, custodian)
+        _cosign(custodian, dock, ledger, told, tally)
+        _check_delivered(custodian, dock, ledger, ids, told)
+    except (Refused, Missing) as err:
+        what = (f"the published ledger of dock {dock.id} is damaged or forged: {err.what}",)
+        told.tell(Report(reports.LEDGER, dock.id, reports.state_of(err.what), what, (tiles.prefix(dock.id),)))
+        return
+    since = ledger.published_ms
+    if custodian.now_ms() - since > custodian.settings.overdue_ms:
+        words = f"its newest checkpoint, over {ledger.head.size} records, is of {rfc3339(since)}"
+        told.tell(Report(reports.OVERDUE, dock.id, reports.state_of(str(ledger.head.size)), (words,)))
+
+
+def _check_signed(ledger: Published, dock: DockIdentity, custodian: Custodian) -> None:
+    """Raises Refused unless one of this dock's trusted sets of keys signed the checkpoint."""
+    keys = [one.log_key for one in custodian.trust.docks if one.origin == ledger.head.origin == dock.origin]
+    refused = Refused(f"its checkpoint is of {ledger.head.origin!r}")
+    for key in keys:
+        try:
+            note.check(ledger.note, key)
+        except Refused as err:
+            refused = err
+        else:
+            return
+    raise refused
+
+
+def _cosign(custodian: Custodian, dock: DockIdentity, ledger: Published, told: Reports, tally: Tally) -> None:
+    """Cosign the checkpoint that was found, where the dock did not ask for that itself; a fork is reported."""
+    witness = custodian.witness
+    if witness is None or cosignature.good(ledger.note, [witness.public])[0]:
+        return
+    known = witness.known(ledger.head.origin)
+    if known.size == ledger.head.size and known.root == ledger.head.root:
+        return
+    if known.size > ledger.head.size:
+        raise Refused(f"it ends after {ledger.head.size} records; {known.size} were seen before: it was rolled back")
+    request = Request(known.size, ledger.consistency(known.size), ledger.signed)
+    answer = witness.add_checkpoint(request.encode())
+    if answer.status != 200:
+        raise Refused(f"it does not go on from the {known.size} records that were seen before: {answer.note}")
+    _keep(custodian, dock, ledger, witness, answer.body)
+    tally.cosigned += 1
+
+
+def _keep(custodian: Custodian, dock: DockIdentity, ledger: Published, witness: Witness, line: bytes) -> None:
+    key = f"{COSIGNED}{dock.id}/{ledger.head.size:015d}.{witness.public.key_hash.hex()}"
+    with suppress(Conflict):  # cosigned at another moment, before a crash: that one is as good
+        custodian.archive.add(key, f"{ledger.note.text}\n".encode() + line)
+
+
+def _check_delivered(custodian: Custodian, dock: DockIdentity, ledger: Published, ids: Ids, told: Reports) -> None:
+    mark, marked_ms = _marked(custodian, dock.id)
+    lost = False
+    for number, entry in ledger.entries(mark, ledger.head.size):
+        payload = dsse.parse(entry).payload
+        if b'"type":"receipt"' in payload:
+            lost |= _lost(custodian, dock, strict_json.parse(payload), number, ids, told)
+    grown = ledger.head.size - mark
+    late = custodian.now_ms() - marked_ms > DAY_MS
+    if not lost and grown > 0 and (grown >= MARK_RECORDS or late):
+        key = f"{MARKS}{dock.id}/{ledger.head.size:015d}"
+        try:
+            custodian.archive.add(key, ledger.head.text().encode())
+        except Conflict as err:
+            raise Refused(f"another tree of {ledger.head.size} records was compared before: a fork") from err
+
+
+def _lost(custodian: Custodian, dock: DockIdentity, said: dict[str, Any], number: int, ids: Ids, told: Reports) -> bool:
+    """Whether a clip that the ledger says was delivered is not in the store; reported then."""
+    what = said["what"]
+    clip, key = what["clip_id"], what["receipt"]["key"]
+    if clip in ids or not key.startswith(("clips/", "quarantine/")):
+        return False
+    try:
+        with custodian.archive.open(key):
+            return False
+    except Missing:
+        words = f"record {number} of dock {dock.id} says that it was delivered; it is not in the store"
+        told.tell(Report(reports.LOST, clip, reports.state_of(key), (words,), (key,)))
+        return True
+
+
+def _marked(custodian: Custodian, dock: str) -> tuple[int, int]:
+    """Up to which record the ledger was compared, and when (ms since 1970 UTC)."""
+    found = (0, 0)
+    for one in custodian.archive.list(f"{MARKS}{dock}/"):
+        name = one.key.rpartition("/")[2]
+        if name.isdigit():
+            found = max(found, (int(name), one.modified_ms))
+    return found

@@ -1,0 +1,96 @@
+"""The clips in a listing: which objects lie in a clip's folder, and what is still to be done about it."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from dockagent.core import plan, store_receipt
+from dockagent.core.store_receipt import name_for
+from dockagent.stores.archive import Listed
+
+CLIPS, QUARANTINE = "clips/", "quarantine/"
+PERMIT = "permit.json"
+_FOLDER = re.compile(r"(clips/[^/]+/\d{4}/\d\d/\d\d/([0-9a-f]{32})|quarantine/[^/]+/([0-9a-f]{32}))/(.+)")
+_MASTER = re.compile(r"master|master(\.[0-9a-f]{8})?\.age")
+_RECORD = re.compile(r"record\.json(\.[0-9a-f]{8}){0,2}")
+
+
+@dataclass(frozen=True)
+class ClipFolder:
+    """A clip's folder as it was listed. ``prefix``: its key without a slash at the end; ``objects``: by name."""
+
+    prefix: str
+    clip_id: str
+    objects: dict[str, Listed]
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it lies apart."""
+        return self.prefix.startswith(QUARANTINE)
+
+    @property
+    def masters(self) -> list[str]:
+        """The stored masters; more than one where a clip was sealed twice."""
+        return sorted(name for name in self.objects if _MASTER.fullmatch(name))
+
+    @property
+    def records(self) -> list[str]:
+        """The clip records, the first dock's first."""
+        found = [name for name in self.objects if _RECORD.fullmatch(name)]
+        return sorted(found, key=lambda name: (name != "record.json", name))
+
+    @property
+    def contents(self) -> list[str]:
+        """What docks put there besides records: masters, previews, manifests."""
+        own = {PERMIT, *self.records}
+        return sorted(name for name in self.objects if name not in own and not store_receipt.is_name(name))
+
+    @property
+    def without_receipt(self) -> list[str]:
+        """The masters that have no receipt yet."""
+        return [name for name in self.masters if name_for(name) not in self.objects]
+
+    @property
+    def since_ms(self) -> int:
+        """When its newest object came (ms since 1970 UTC), by the store's clock."""
+        return max(one.modified_ms for one in self.objects.values())
+
+    @cached_property
+    def state(self) -> str:
+        """A name for what lies there now (16 hex digits), receipts and permits left out: a report about it holds until
+        something is added or altered."""
+        rows = [f"{name} {self.objects[name].size} {self.objects[name].modified_ms}" for name in self._told]
+        return hashlib.sha256("\n".join([self.prefix, *rows]).encode()).hexdigest()[:16]
+
+    @property
+    def _told(self) -> list[str]:
+        return sorted([*self.records, *self.contents])
+
+    def key(self, name: str) -> str:
+        """The key of an object in it."""
+        return f"{self.prefix}/{name}"
+
+
+def folders(listing: Iterable[Listed], strays: list[str]) -> Iterator[ClipFolder]:
+    """The clips of a listing in which each folder's objects come together; one folder is in memory at a time. Keys
+    that are in no clip's folder are added to ``strays``."""
+    prefix, clip_id, objects = "", "", dict[str, Listed]()
+    for one in listing:
+        found = _FOLDER.fullmatch(one.key)
+        if found is None:
+            strays.append(one.key)
+            continue
+        if found[1] != prefix:
+            if objects:
+                yield ClipFolder(prefix, clip_id, objects)
+            prefix, clip_id, objects = found[1], found[2] or found[3], {}
+        objects[found[4]] = one
+    if objects:
+        yield ClipFolder(prefix, clip_id, objects)
+
+
+def sealed(master: str) -> bool:
+    """Whether a stored master is a sealed copy."""
+    return master.endswith(plan.SEALED)

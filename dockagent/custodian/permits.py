@@ -1,0 +1,77 @@
+"""Permits: leave to erase a clip from its camera, signed where the policy allows it and nothing speaks against it."""
+
+import hashlib
+
+from dockagent.core import permit as permits
+from dockagent.core import store_receipt
+from dockagent.core.permit import Named, Permit
+from dockagent.core.store_receipt import OFF, StoreReceipt
+from dockagent.custodian.clip_record import Record, read_records
+from dockagent.custodian.folders import PERMIT, ClipFolder
+from dockagent.custodian.reread import small
+from dockagent.custodian.world import Custodian, PermitPolicy
+from dockagent.errors import Refused
+
+_MOST = 4 << 20
+
+
+def due(custodian: Custodian, folder: ClipFolder) -> bool:
+    """Whether a permit may be called for, by the listing alone."""
+    receipt = folder.objects.get(store_receipt.FILE)
+    if receipt is None or PERMIT in folder.objects or folder.quarantined or not custodian.settings.permits.name:
+        return False
+    return custodian.now_ms() - receipt.modified_ms >= custodian.settings.permits.age_ms
+
+
+def sign(custodian: Custodian, folder: ClipFolder) -> str:
+    """Sign the permit for a clip; why there is none, or empty where there is. Raises Retryable, Conflict where another
+    custodian was first."""
+    data = small(custodian.archive, folder.key(store_receipt.FILE), _MOST, first=True)
+    try:
+        receipt = store_receipt.read(data, [custodian.key.public, *custodian.trust.custodians])
+    except Refused as err:
+        return err.what
+    with custodian.archive.open(receipt.key) as held:  # what the store states now, not when the receipt was signed
+        now = custodian.archive.locks(receipt.key, held.facts)
+    if (now.version, now.size) != (receipt.version, receipt.bytes):
+        return "the store holds another version of the master now"
+    why = against(receipt, custodian.settings.permits, custodian.now_ms(), now.mode, now.until_ms, now.hold)
+    if why:
+        return why
+    records, _ = read_records(custodian, folder)
+    mine = [one for one in records if one.sha256 == receipt.record.sha256]
+    if not mine:
+        return "the record that the receipt rests on is not here any more"
+    permit = _permit(custodian, receipt, mine[0], hashlib.sha256(data).hexdigest())
+    custodian.archive.add(folder.key(PERMIT), custodian.key.seal(permits.statement(permit)))
+    return ""
+
+
+def against(receipt: StoreReceipt, policy: PermitPolicy, now_ms: int, mode: str, until_ms: int, hold: str) -> str:
+    """What speaks against a permit, or empty. ``mode``, ``until_ms``, ``hold``: what the store states now."""
+    if receipt.quarantine:
+        return f"it is in quarantine: {receipt.quarantine}"
+    if receipt.findings:
+        return f"its receipt has findings: {receipt.findings[0]}"
+    if receipt.checkpoint is None:
+        return "no published ledger shows its record"
+    if hold != OFF:
+        return f"there is a legal hold on it, or nobody can tell ({hold})"
+    if policy.modes and mode not in policy.modes:
+        return f"its retention is {mode or 'none'}; the policy asks for {' or '.join(policy.modes)}"
+    if policy.modes and mode != "IMMUTABLE" and until_ms - now_ms < policy.left_ms:
+        return "its retention ends too soon"
+    if now_ms - receipt.time_ms < policy.age_ms:
+        return "its receipt is too young"
+    return ""
+
+
+def _permit(custodian: Custodian, receipt: StoreReceipt, record: Record, receipt_sha256: str) -> Permit:
+    paths = [record.predicate.get("path"), *record.predicate.get("other_paths", [])]
+    files = tuple(
+        Named(path, receipt.clip_id, receipt.clip_sha256, receipt.clip_bytes, receipt_sha256)
+        for path in dict.fromkeys(str(one) for one in paths)
+    )
+    policy, now = custodian.settings.permits, custodian.now_ms()
+    permit_id = permits.name(receipt.camera, files, policy.name)
+    return Permit(permit_id, permits.ANY_DOCK, receipt.camera, policy.name, now, now, now + policy.valid_ms, files)

@@ -1,0 +1,106 @@
+"""What a custodian has to say to people, as objects in the bucket: ``custodian/reports/<kind>/<what>-<state>.json``.
+
+Each is a signed in-toto Statement. Its name says what it is about and in which state that was, so that the same find is
+reported once, whoever finds it and however often, and looked into again only when something was added or altered.
+"""
+
+import hashlib
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+from dockagent.core import strict_json
+from dockagent.core.moment import rfc3339
+from dockagent.custodian.world import Custodian, Tally
+from dockagent.stores import Conflict
+
+PREDICATE = "urn:dockagent:custodian-report:1"
+PREFIX = "custodian/reports/"
+ALTERED, WRONG, UNRECORDED, UNREAD = "altered", "wrong-record", "without-record", "unreadable"
+UNFINISHED, LEDGER, OVERDUE, LOST, LINE, STRAY = "unfinished", "ledger", "overdue", "lost", "catalogue", "stray"
+REFUTING = frozenset((ALTERED, WRONG, UNRECORDED, LOST, LINE, LEDGER))
+"""The kinds that say that something is not what it must be; the others are findings."""
+
+_NAME = re.compile(re.escape(PREFIX) + r"([a-z-]+)/(.+)-([0-9a-f]{16})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One find: its ``kind``, ``what`` it is about (a clip's id, a dock), in which ``state`` (16 hex digits), in
+    ``words``, and the ``keys`` of the objects concerned."""
+
+    kind: str
+    what: str
+    state: str
+    words: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Where it lies."""
+        return f"{PREFIX}{self.kind}/{self.what}-{self.state}.json"
+
+
+def state_of(*parts: str) -> str:
+    """A state's name (16 hex digits) for what these words say."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+class Reports:
+    """What is reported already, and what is reported in this round."""
+
+    def __init__(self, custodian: Custodian, tally: Tally) -> None:
+        """Lists what is there. Raises Retryable."""
+        self._custodian, self._tally = custodian, tally
+        self._known: dict[tuple[str, str], list[str]] = {}
+        for one in custodian.archive.list(PREFIX):
+            if (found := _NAME.fullmatch(one.key)) is not None:
+                self._known.setdefault((found[2], found[3]), []).append(found[1])
+
+    def stands(self, what: str, state: str) -> bool:
+        """Whether something was reported about ``what`` in just this state. It counts for this round too."""
+        kinds = self._known.get((what, state), [])
+        for kind in kinds:
+            self._count(Report(kind, what, state, ()))
+        return bool(kinds)
+
+    def tell(self, report: Report) -> None:
+        """Write a report, unless it was written before. Raises Retryable."""
+        self._count(report)
+        kinds = self._known.setdefault((report.what, report.state), [])
+        if report.kind in kinds:
+            return
+        with suppress(Conflict):  # another custodian found the same
+            self._custodian.archive.add(report.key, self._custodian.key.seal(self._payload(report)))
+        kinds.append(report.kind)
+        self._tally.new[report.kind] += 1
+
+    def _count(self, report: Report) -> None:
+        if report.key not in self._tally.told:
+            self._tally.told.append(report.key)
+            self._tally.refuting += report.kind in REFUTING
+
+    def _payload(self, report: Report) -> bytes:
+        subjects = report.keys or (report.what,)
+        return strict_json.canonical(
+            {
+                "_type": "https://in-toto.io/Statement/v1",
+                "subject": [{"name": one, "digest": {"sha256": _name_digest(one)}} for one in subjects],
+                "predicateType": PREDICATE,
+                "predicate": {
+                    "kind": report.kind,
+                    "what": report.what,
+                    "state": report.state,
+                    "refutes": report.kind in REFUTING,
+                    "words": list(report.words),
+                    "custodian": self._custodian.key.public.name,
+                    "store": self._custodian.archive.url,
+                    "time": rfc3339(self._custodian.now_ms()),
+                },
+            }
+        )
+
+
+def _name_digest(name: str) -> str:
+    """in-toto wants a digest for each subject; a report is about a name, whatever lies under it."""
+    return hashlib.sha256(name.encode()).hexdigest()

@@ -1,0 +1,168 @@
+"""One round: list, and do what is still to be done. Everything in it may be repeated, and be cut off anywhere.
+
+1. The docks' checkpoints are read, so that what they say is older than 2. the listing, camera by camera. 3. Each clip
+without a receipt is examined; each with one may get its permit. 4. The docks' ledgers are compared with the listing.
+A bad object, clip or dock is reported and never stops the others.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from dockagent.core import store_receipt
+from dockagent.custodian import permits, reports
+from dockagent.custodian.clip_record import Ledgers
+from dockagent.custodian.docks import Ids, check_dock
+from dockagent.custodian.examine import Found, Waits, examine
+from dockagent.custodian.folders import CLIPS, QUARANTINE, ClipFolder, folders
+from dockagent.custodian.lines import check_line
+from dockagent.custodian.reports import Report, Reports
+from dockagent.custodian.world import DAY_MS, Custodian, Tally
+from dockagent.errors import DockError, Missing, Refused
+from dockagent.ledger.trust import DockIdentity
+from dockagent.stores import Conflict
+
+log = logging.getLogger(__name__)
+
+_MOST_STRAYS = 20
+_MOST_REFUSED = 100_000
+
+
+Refusals = dict[str, int]
+"""Clips that were refused a permit, each with the time (ms since 1970 UTC) from which to ask again. A cache: with an
+empty one the same is refused once more."""
+
+
+def once(
+    custodian: Custodian,
+    *,
+    whole: bool = True,
+    refused: Refusals | None = None,
+    saw: Callable[[str, str], None] = lambda clip_id, prefix: None,
+) -> Tally:
+    """One round over the store. ``whole``: also over what is other custodians' share and waits too long there.
+    ``saw``: told each clip's id and folder.
+    Raises Retryable where the store cannot
+    even be listed."""
+    tally, refused = Tally(), {} if refused is None else refused
+    told, ledgers, ids, strays = Reports(custodian, tally), Ledgers(custodian), Ids(), list[str]()
+    docks = [one for one in _newest(custodian) if custodian.share.mine(one.id)]
+    for dock in docks:
+        _apart(tally, f"dock {dock.id}", partial(_open, ledgers, dock))
+    for folder in _listing(custodian, strays, whole=whole):
+        custodian.beat()
+        tally.seen += 1
+        if folder.masters:
+            ids.add(folder.clip_id)
+            saw(folder.clip_id, folder.prefix)
+        if custodian.share.mine(_camera(folder)) or _left_over(custodian, folder):
+            _apart(tally, folder.prefix, partial(_one, custodian, folder, ledgers, told, tally, refused))
+    for dock in docks:
+        _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, told, tally))
+    for key in strays[:_MOST_STRAYS]:
+        report = Report(reports.STRAY, "key", reports.state_of(key), ("it is in no clip's folder",), (key,))
+        _apart(tally, key, partial(told.tell, report))
+    return tally
+
+
+def _open(ledgers: Ledgers, dock: DockIdentity) -> None:
+    try:
+        ledgers.of(dock.id)
+    except (Refused, Missing):
+        return  # said when the dock is checked
+
+
+def _apart(tally: Tally, what: str, act: Callable[[], None]) -> None:
+    """Do one thing; the store's trouble with it is noted, and the next thing comes."""
+    try:
+        act()
+    except (DockError, OSError) as err:
+        log.warning("%s: %s", what, err)
+        tally.troubles.append(f"{what}: {err}")
+
+
+def _newest(custodian: Custodian) -> list[DockIdentity]:
+    """Each trusted dock once."""
+    return list({one.id: one for one in custodian.trust.docks}.values())
+
+
+def _listing(custodian: Custodian, strays: list[str], *, whole: bool) -> Iterator[ClipFolder]:
+    """Camera by camera, each listed when its turn comes, in an order that is another for each custodian: two who have
+    the same share meet seldom."""
+    mine = custodian.key.public.name
+    for top in (CLIPS, QUARANTINE):
+        cameras = custodian.archive.names(top)
+        for camera in sorted(cameras, key=lambda one: hashlib.sha256(f"{mine}/{one}".encode()).digest()):
+            if whole or custodian.share.mine(camera):
+                yield from folders(custodian.archive.list(f"{top}{camera}/"), strays)
+
+
+def _camera(folder: ClipFolder) -> str:
+    return folder.prefix.split("/")[1]
+
+
+def _left_over(custodian: Custodian, folder: ClipFolder) -> bool:
+    """Whether another's work has waited so long that it is taken over."""
+    due = bool(folder.without_receipt) or not folder.masters
+    return due and custodian.now_ms() - folder.since_ms > custodian.settings.take_over_ms
+
+
+def _one(
+    custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, told: Reports, tally: Tally, refused: Refusals
+) -> None:
+    if folder.without_receipt:
+        _receive(custodian, folder, ledgers, told, tally)
+    elif not folder.masters:
+        _unfinished(custodian, folder, told, tally)
+    elif permits.due(custodian, folder) and custodian.now_ms() >= refused.get(folder.prefix, 0):
+        _permit(custodian, folder, tally, refused)
+
+
+def _receive(custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, told: Reports, tally: Tally) -> None:
+    if told.stands(folder.clip_id, folder.state):
+        return
+    try:
+        examined = examine(custodian, folder, ledgers, tally)
+    except Waits:
+        tally.waiting += 1
+        return
+    except Found as found:
+        log.warning("%s: %s", folder.prefix, "; ".join(found.report.words))
+        told.tell(found.report)
+        return
+    check_line(custodian, folder, examined.record, told, tally)
+    for name, receipt in examined.receipts.items():
+        sealed = custodian.key.seal(store_receipt.statement(receipt))
+        try:
+            custodian.archive.add(folder.key(name), sealed)
+        except Conflict:
+            tally.lost_races += 1
+            log.info("%s: another custodian was first", folder.key(name))
+        else:
+            tally.receipts += 1
+
+
+def _unfinished(custodian: Custodian, folder: ClipFolder, told: Reports, tally: Tally) -> None:
+    """A record or a preview without a master: a dock is still at it, or never came back."""
+    if custodian.now_ms() - folder.since_ms < custodian.settings.settle_ms:
+        tally.waiting += 1
+        return
+    if told.stands(folder.clip_id, folder.state):
+        return
+    words = ("a dock began to deliver it, and the master has not come",)
+    told.tell(Report(reports.UNFINISHED, folder.clip_id, folder.state, words, (f"{folder.prefix}/",)))
+
+
+def _permit(custodian: Custodian, folder: ClipFolder, tally: Tally, refused: Refusals) -> None:
+    try:
+        why = permits.sign(custodian, folder)
+    except Conflict:
+        tally.lost_races += 1
+        return
+    if why:
+        log.info("%s: no permit: %s", folder.prefix, why)
+        if len(refused) < _MOST_REFUSED:
+            refused[folder.prefix] = custodian.now_ms() + DAY_MS
+        return
+    tally.permits += 1

@@ -1,0 +1,170 @@
+"""The custodian at work: its parts built from its settings, one round or rounds until it is told to stop."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dockagent import systemd
+from dockagent.clock import Clock, SystemClock
+from dockagent.core.note import VerifierKey
+from dockagent.custodian import settings as settings_of
+from dockagent.custodian import share
+from dockagent.custodian.key import SigningKey
+from dockagent.custodian.rounds import Refusals, once
+from dockagent.custodian.server import Desk, DeskServer, tls_of
+from dockagent.custodian.service_state import ServiceState
+from dockagent.custodian.settings import File
+from dockagent.custodian.world import MINUTE_MS, Custodian, Tally
+from dockagent.durable import RealDisk
+from dockagent.errors import DockError, UsageError
+from dockagent.ledger.lock import locked
+from dockagent.ledger.trust import Trust
+from dockagent.ledger.witness import Witness
+from dockagent.ledger.witness_key import WitnessKey
+from dockagent.stores.archive import open_archive
+from dockagent.stores.s3_settings import S3Settings
+
+log = logging.getLogger(__name__)
+
+STATE = "witness"
+_BEAT_S = 5.0
+_LATE_ROUNDS = 10
+
+
+class Ended(Exception):
+    """Somebody asked the custodian to stop, in the middle of a round. Nothing is lost: the next one goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a custodian is made of."""
+
+    custodian: Custodian
+    file: File
+    s3: S3Settings
+    url: str
+
+
+def open_keys(home: Path, name: str) -> tuple[SigningKey, WitnessKey]:
+    """The custodian's two keys in ``home``, made where they are not there yet. Raises UsageError."""
+    try:
+        disk = RealDisk(home / "keys")
+        return SigningKey.open(disk, name), WitnessKey.open(disk, f"dockagent.local/{name}/witness")
+    except OSError as err:
+        raise UsageError(f"cannot use {home}: {err.strerror}", "run this as the custodian's user") from err
+
+
+@contextmanager
+def opened(file: File, home: Path, s3: S3Settings, url: str = "") -> Iterator[Parts]:
+    """The custodian of ``home``, the only one over it while this is entered. ``url``: a store instead of the file's.
+    Raises UsageError for settings that cannot work, Refused where another process works with this home."""
+    clock, chosen = SystemClock(), url or file.store.url
+    if not chosen:
+        raise UsageError("a custodian stands beside a store", "set url in [store] of its configuration")
+    key, witness_key = open_keys(home, file.custodian.name)
+    trust = settings_of.trust_of(file)
+    disk = RealDisk(home / STATE)
+    with locked(disk.path("lock"), "custodian"):
+        custodian = Custodian(
+            archive=open_archive(chosen, s3, clock),
+            key=key,
+            clock=clock,
+            trust=trust,
+            settings=settings_of.settings_of(file),
+            share=share.parse(file.custodian.share),
+            witness=Witness(disk, witness_key, _logs(trust), clock),
+        )
+        yield Parts(custodian, file, s3, chosen)
+
+
+def run(parts: Parts, ready: Callable[[int], None] = lambda port: None) -> None:
+    """Rounds until SIGTERM or SIGINT. Tells systemd when it is ready and that it is alive. ``ready`` is told the port
+    of the service, 0 where there is none."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    table, clock = parts.file.custodian, parts.custodian.clock
+    state = ServiceState(clock, max(_LATE_ROUNDS * table.every_s, 600))
+    custodian = replace(parts.custodian, beat=_beat(clock, ended))
+    with ExitStack() as stack:
+        port = _serve(stack, parts, state)
+        ready(port)
+        systemd.notify("READY=1")
+        rounds(custodian, state, ended, table.every_s, table.whole_minutes)
+        systemd.notify("STOPPING=1")
+
+
+def rounds(custodian: Custodian, state: ServiceState, ended: threading.Event, every_s: int, whole_minutes: int) -> None:
+    """Round after round, ``every_s`` seconds apart, each ``whole_minutes`` one over others' shares too."""
+    refused: Refusals = {}
+    whole_at = 0
+    while not ended.is_set():
+        now = custodian.now_ms()
+        whole = now >= whole_at or whole_at - now > whole_minutes * MINUTE_MS
+        try:
+            tally = once(custodian, whole=whole, refused=refused, saw=state.saw)
+        except Ended:
+            return
+        except (DockError, OSError) as err:
+            log.warning("no round could be made: %s", err)
+            state.failed(str(err))
+        else:
+            state.ended(tally)
+            whole_at = now + whole_minutes * MINUTE_MS if whole else whole_at
+            log.log(logging.INFO if tally.new or tally.receipts else logging.DEBUG, "%s", words(tally))
+        _wait(custodian, ended, every_s)
+
+
+def words(tally: Tally) -> str:
+    """What a round did, in a line."""
+    new = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.new.items()))
+    return (
+        f"{tally.seen} clips seen: {tally.receipts} receipts, {tally.permits} permits, {tally.lines} catalogue lines,"
+        f" {tally.cosigned} checkpoints cosigned, {tally.waiting} waiting, {len(tally.told)} reports stand"
+        + (f"; new: {new}" if new else "")
+        + (f"; {len(tally.troubles)} could not be looked at" if tally.troubles else "")
+    )
+
+
+def _wait(custodian: Custodian, ended: threading.Event, seconds: float) -> None:
+    until = custodian.clock.monotonic() + seconds
+    while not ended.is_set() and (left := until - custodian.clock.monotonic()) > 0:
+        systemd.notify("WATCHDOG=1")
+        ended.wait(min(left, _BEAT_S))
+
+
+def _beat(clock: Clock, ended: threading.Event) -> Callable[[], None]:
+    last = [clock.monotonic()]
+
+    def beat() -> None:
+        if ended.is_set():
+            raise Ended
+        if clock.monotonic() - last[0] >= _BEAT_S:
+            systemd.notify("WATCHDOG=1")
+            last[0] = clock.monotonic()
+
+    return beat
+
+
+def _serve(stack: ExitStack, parts: Parts, state: ServiceState) -> int:
+    service = parts.file.service
+    if not service.listen:
+        return 0
+    tls = tls_of(service.cert, service.key, service.client_ca)
+    archive = open_archive(parts.url, parts.s3, parts.custodian.clock)
+    server = DeskServer(service.listen, Desk(archive, parts.custodian.witness, state), tls)
+    server.start()
+    stack.callback(server.stop)
+    log.info("the custodian answers at %s%s", service.listen, " (TLS)" if tls else "")
+    return server.port
+
+
+def _logs(trust: Trust) -> dict[str, list[VerifierKey]]:
+    logs: dict[str, list[VerifierKey]] = {}
+    for dock in trust.docks:
+        logs.setdefault(dock.origin, []).append(dock.log_key)
+    return logs

@@ -1,0 +1,121 @@
+"""A custodian's own configuration file, ``/etc/dockagent/custodian.toml``. It has tables of its own, since a dock's
+``[custodian]`` is about the other side: whom it believes.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from dockagent import config
+from dockagent.config import Natural, Positive
+from dockagent.custodian.world import DAY_MS, MINUTE_MS, PermitPolicy, Settings
+from dockagent.errors import UsageError
+from dockagent.ledger import trust
+from dockagent.ledger.trust import Trust
+
+SYSTEM_CONFIG, SYSTEM_HOME = Path("/etc/dockagent/custodian.toml"), Path("/var/lib/dockagent-custodian")
+PAGE = "docs/custodian.md"
+_MANY_POLICIES = 200  # characters
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[custodian]``: who it is, whom it believes, how often it looks, and what it waits for."""
+
+    name: str = "custodian"
+    home: str = ""
+    trust: tuple[str, ...] = ()
+    share: str = "1/1"
+    every_s: Positive = 60
+    whole_minutes: Positive = 60
+    ledger_wait_minutes: Natural = 60
+    settle_hours: Positive = 24
+    overdue_hours: Positive = 24
+    take_over_minutes: Positive = 120
+
+
+class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[service]``: where docks ask. ``listen``: ``HOST:PORT``, empty: nowhere; ``cert``, ``key``: PEM files for TLS;
+    ``client_ca``: PEM of those whose client certificates are let in."""
+
+    listen: str = ""
+    cert: str = ""
+    key: str = ""
+    client_ca: str = ""
+
+
+class Permits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[permits]``: when cameras may be erased. ``policy``: what a permit calls this rule; empty: no permit is ever
+    signed."""
+
+    policy: str = ""
+    age_days: Natural = 7
+    retention: tuple[Literal["COMPLIANCE", "GOVERNANCE", "IMMUTABLE"], ...] = ("COMPLIANCE",)
+    left_days: Natural = 30
+    valid_days: Positive = 90
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file; ``[store]`` is a dock's own table, with the custodian's credential in it."""
+
+    custodian: Table = Table()
+    service: Service = Service()
+    permits: Permits = Permits()
+    store: config.Store = config.Store()
+
+
+def load(path: Path | None) -> File:
+    """The file at ``path``, else the system's. Raises UsageError with the key at fault."""
+    chosen = path or SYSTEM_CONFIG
+    return config.read_as(chosen, File, PAGE)
+
+
+def home_of(file: File, given: str) -> Path:
+    """Where its keys and its memory as a witness lie: ``--home``, else the file's, else the system's place."""
+    return Path(given or file.custodian.home or SYSTEM_HOME).absolute()
+
+
+def settings_of(file: File) -> Settings:
+    """How long to wait for what. Raises UsageError for a policy that no permit can name."""
+    said, permits = file.custodian, file.permits
+    if len(permits.policy) > _MANY_POLICIES or not (permits.policy.isprintable()):
+        raise UsageError("policy of [permits] is too long, or not printable", f"at most {_MANY_POLICIES} characters")
+    policy = PermitPolicy(
+        permits.policy,
+        permits.age_days * DAY_MS,
+        permits.retention,
+        permits.left_days * DAY_MS,
+        permits.valid_days * DAY_MS,
+    )
+    return Settings(
+        ledger_wait_ms=said.ledger_wait_minutes * MINUTE_MS,
+        settle_ms=said.settle_hours * 60 * MINUTE_MS,
+        overdue_ms=said.overdue_hours * 60 * MINUTE_MS,
+        take_over_ms=said.take_over_minutes * MINUTE_MS,
+        permits=policy,
+    )
+
+
+def trust_of(file: File) -> Trust:
+    """The trust files that are named, as one. A folder stands for the ``*.json`` in it. Raises UsageError."""
+    found = [_read(path) for name in file.custodian.trust for path in _files(Path(name))]
+    if not any(one.docks or one.dock_roots_pem for one in found):
+        raise UsageError("a custodian must know whose records to believe", "name trust files in trust of [custodian]")
+    return Trust(
+        docks=tuple({dock.same_keys: dock for one in found for dock in one.docks}.values()),
+        dock_roots_pem=tuple(dict.fromkeys(pem for one in found for pem in one.dock_roots_pem)),
+        witnesses=tuple({key.public: key for one in found for key in one.witnesses}.values()),
+        quorum=max(one.quorum for one in found),
+        custodians=tuple({key.key_id: key for one in found for key in one.custodians}.values()),
+    )
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+
+
+def _read(path: Path) -> Trust:
+    try:
+        return trust.parse(path.read_bytes())
+    except OSError as err:
+        raise UsageError(f"cannot read the trust file {path}: {err.strerror}", "check trust of [custodian]") from err

@@ -1,0 +1,71 @@
+"""How the configuration says that a store is reached. Nothing is sent, and no store's client is loaded."""
+
+from pathlib import Path
+
+from dockagent.clock import Clock
+from dockagent.config import Config, dock_id
+from dockagent.errors import UsageError
+from dockagent.stores import Store
+from dockagent.stores.marks import StoreMarks
+from dockagent.stores.open_store import open_store
+from dockagent.stores.s3_pending import Uploads
+from dockagent.stores.s3_settings import S3Settings
+from dockagent.stores.shelf import Shelf, open_shelf
+from dockagent.stores.swift_settings import SwiftSettings
+
+
+def configured_store(config: Config, home: Path, url: str, clock: Clock, *, remember: bool = True) -> Store:
+    """The store that ``url``, the configuration, or the home says, in this order. ``remember``: mark a folder that is
+    used for the first time, so that it is known again, and keep in the home what is begun in a bucket. Raises
+    UsageError."""
+    known, uploads = (StoreMarks(home), Uploads(home)) if remember else (None, None)
+    kept, swift = config.store.immutable, swift_settings(config)
+    chosen = _chosen(config, home, url)
+    return open_store(chosen, s3_settings(config), clock, known, uploads, immutable=kept, swift=swift)
+
+
+def configured_shelf(config: Config, home: Path, url: str) -> Shelf:
+    """The same store for reading. Raises UsageError."""
+    return open_shelf(_chosen(config, home, url), s3_settings(config), swift=swift_settings(config))
+
+
+def _chosen(config: Config, home: Path, url: str) -> str:
+    return url or config.store.url or f"file://{home / 'store'}"
+
+
+def s3_settings(config: Config) -> S3Settings:
+    """How the configuration says that an S3 store is reached. Raises UsageError where its secret cannot be read."""
+    secret = _secret(config.store.secret_key_file, "[store] secret_key_file")
+    return S3Settings(
+        endpoint=config.store.endpoint,
+        region=config.store.region,
+        access_key=config.store.access_key,
+        secret_key=secret,
+        ca_file=config.store.ca_file,
+        client_cert=config.store.client_cert,
+        client_key=config.store.client_key,
+    )
+
+
+def swift_settings(config: Config) -> SwiftSettings:
+    """How the configuration says that a Swift store is reached. Raises UsageError where its key cannot be read."""
+    said, key = config.swift, _secret(config.swift.key_file, "[swift] key_file")
+    return SwiftSettings(
+        auth_urls=(said.auth_url,) if said.auth_url else (),
+        user=said.user,
+        key=key,
+        ca_file=config.store.ca_file,
+        client_cert=config.store.client_cert,
+        client_key=config.store.client_key,
+        read_back=said.read_back,
+        system_id=said.system_id,
+        system_name=said.system_name or dock_id(config),
+        beside=said.beside,
+    )
+
+
+def _secret(file: str, name: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() if file else ""
+    except OSError as err:
+        raise UsageError(f"cannot read the store's secret key file: {err}", f"check {name}") from err

@@ -1,0 +1,196 @@
+"""Permits are asked for, judged, and followed: the one arrow of the flow that takes footage from a camera.
+
+A step erases only what a record in the ledger asked for before, and only after every file was hashed again on the card.
+What a power cut leaves is told from the card: :func:`look_after`.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dockagent.core import events_permit as ev
+from dockagent.core import permit as permits
+from dockagent.core.erasing import Ground, Refusal
+from dockagent.core.event import Event
+from dockagent.core.inventory import Finding
+from dockagent.core.paths import to_bytes, to_text
+from dockagent.core.permit import Named
+from dockagent.core.permit_state import KnownPermit, OpenAsk, Tombstone
+from dockagent.core.permit_table import Wanted
+from dockagent.errors import DockError, Missing, Refused, Retryable
+from dockagent.ledger.custodian_peer import Counterparty
+from dockagent.steps.listing import list_card
+from dockagent.steps.world import World
+from dockagent.transports import FileFact
+from dockagent.transports.erase import CannotErase, Changed, Erasure, Target
+
+PERMIT = "permit.json"
+FOUND_GONE = "found gone after an interruption"
+_LONGEST = 500  # characters of a reason
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked by record ``asked``, under a permit that record ``authority`` has, in this stay of its camera."""
+
+    session: str
+    bay: str
+    asked: int
+    ask: OpenAsk
+    clip: str
+    authority: int
+
+
+def seek(
+    world: World, sessions: tuple[str, ...], wanted: Sequence[Wanted], refused: Mapping[str, str]
+) -> tuple[Event, ...]:
+    """Ask the custodian for permits. ``refused``: digests of envelopes whose refusal is on record. A custodian who is
+    away is asked again later; nobody waits for one."""
+    if world.custodian is None:
+        raise Missing("no custodian is named", "name one in [custodian]")
+    found, reason, tried = list[Event](), "", 0
+    for one in wanted:
+        tried += 1
+        try:
+            data = world.custodian.fetch("permits", one.clip_id, one.folder, PERMIT)
+        except Retryable as err:
+            reason = str(err)[:_LONGEST]
+            break
+        event = _read(world.custodian, one, data) if data is not None else None
+        if isinstance(event, ev.PermitSeen) or (event is not None and refused.get(event.sha256) != event.ground):
+            found.append(event)
+    count = sum(isinstance(one, ev.PermitSeen) for one in found)
+    return (*found, ev.PermitsSought(sessions, tried, count, reason))
+
+
+def _read(custodian: Counterparty, one: Wanted, data: bytes) -> ev.PermitSeen | ev.PermitRefused:
+    try:
+        permit = permits.read(data, [key.public for key in custodian.keys])
+        if permit.clip.clip_id != one.clip_id:
+            raise Refused(f"the permit for clip {one.clip_id} is about clip {permit.clip.clip_id}")
+    except Refused as err:
+        ground = Ground.UNKNOWN_KEY if isinstance(err, permits.UnknownKey) else Ground.UNREADABLE
+        return ev.PermitRefused(one.clip_id, hashlib.sha256(data).hexdigest(), ground, str(err)[:_LONGEST])
+    return ev.PermitSeen(one.clip_id, permit, data.decode())
+
+
+def recall(world: World, session: str, bay: str, profile: str) -> tuple[Event, ...]:
+    """Tell the camera, where it can be told, that it has to stay."""
+    told = "no console"
+    if profile:
+        try:
+            control = world.bays.control(bay, world.profile(profile).control, 0)
+            if control is not None:
+                control.release(safe=False, words="footage is being erased; keep the camera")
+                told = "told"
+        except DockError as err:
+            told = f"could not be told: {err}"
+    return (ev.CameraRecalled(session, told[:_LONGEST]),)
+
+
+def ask(session: str, known: KnownPermit, refusal: Refusal | None, files: tuple[Named, ...]) -> tuple[Event, ...]:
+    """Say what is going to be erased under a permit, or why nothing is. The card is not touched."""
+    clip, permit = known.permit.clip.clip_id, known.permit.id
+    if refusal is not None:
+        words = refusal.words[:_LONGEST]
+        return (ev.PermitRefused(clip, known.sha256, refusal.ground, words, permit, session),)
+    return (ev.EraseAsked(session, clip, permit, files),)
+
+
+def withdraw(job: Job, refusal: Refusal) -> tuple[Event, ...]:
+    """Something came between the record and the act, a hold for instance: the card is not touched."""
+    return (_failed(job, refusal.ground, refusal.words, retry=True),)
+
+
+def erase(world: World, job: Job) -> tuple[Event, ...]:
+    """Erase what was asked for, and prove it.
+
+    1. The card is listed: every file is there with its size. 2. All of them are hashed again, and go, through
+    descriptors that stay open (``transports/erase_child``). 3. The card is listed again, on a read-only mount: they are
+    gone, and no other file came, went or changed.
+    """
+    if world.eraser is None:
+        return (_failed(job, Ground.POLICY, "this dock does not erase", retry=False),)
+    try:
+        before = _listing(world, job.bay)
+        _all_there(job, before)
+        targets = [Target(to_bytes(one.path), one.bytes, one.sha256) for one in job.ask.files]
+        done = world.eraser.erase(job.bay, targets)
+        after = _listing(world, job.bay)
+    except (Changed, CannotErase) as err:
+        ground = Ground.CHANGED if isinstance(err, Changed) else Ground.MEDIUM
+        return (_failed(job, ground, str(err), retry=False),)
+    except DockError as err:
+        return (_failed(job, Ground.MEDIUM, str(err), retry=True, unsure=True),)
+    return _told(job, done, before, after)
+
+
+def _told(
+    job: Job, done: Erasure, before: Mapping[bytes, FileFact], after: Mapping[bytes, FileFact]
+) -> tuple[Event, ...]:
+    gone = [one for one in job.ask.files if to_bytes(one.path) in done.gone]
+    back = [one.path for one in gone if to_bytes(one.path) in after]
+    if back:
+        words = f"{back[0]} is still listed after it was erased: this card does not keep what is written to it"
+        return (_failed(job, Ground.MEDIUM, words, retry=False, unsure=True),)
+    stones = tuple(Tombstone(one.path, one.clip_id, one.sha256, one.bytes, one.receipt_sha256) for one in gone)
+    noticed = _others(before, after, set(done.gone))
+    if done.trouble:
+        noticed = (Finding("erase-incomplete", done.trouble[:_LONGEST], "warning"), *noticed)
+    return (_erased(job, done.method, stones, done.free_before, done.free_after, noticed),)
+
+
+def _erased(
+    job: Job, method: str, stones: tuple[Tombstone, ...], before: int, after: int, noticed: tuple[Finding, ...]
+) -> ev.Erased:
+    told = {one.path for one in stones}
+    left = tuple(one.path for one in job.ask.files if one.path not in told)
+    authority = f"permit {job.ask.permit}, record {job.authority}"
+    return ev.Erased(
+        job.session, job.asked, job.clip, job.ask.permit, authority, method, stones, left, before, after, noticed
+    )
+
+
+def _others(before: Mapping[bytes, FileFact], after: Mapping[bytes, FileFact], gone: set[bytes]) -> tuple[Finding, ...]:
+    """What else is not as it was."""
+    changed = [path for path in sorted({*before, *after} - gone) if before.get(path) != after.get(path)]
+    words = "came, went or changed while other files were erased from its card"
+    return tuple(
+        Finding("erase-other", f"{to_text(path)} {words}", "warning", to_text(path)) for path in changed[:_SHOWN]
+    )
+
+
+def look_after(world: World, job: Job) -> tuple[Event, ...]:
+    """See on the card what became of an erasing that has no end in the ledger. What is gone was erased, or lost: nobody
+    hashed it in this run, so its tombstone has no digest of its own. What is there is tried again under its permit."""
+    here = _listing(world, job.bay)
+    gone = [one for one in job.ask.files if to_bytes(one.path) not in here]
+    if not gone:
+        return (_failed(job, Ground.MEDIUM, "it was interrupted before anything was erased", retry=True),)
+    stones = tuple(Tombstone(one.path, one.clip_id, "", 0, one.receipt_sha256) for one in gone)
+    return (_erased(job, FOUND_GONE, stones, -1, -1, ()),)
+
+
+def _listing(world: World, bay: str) -> dict[bytes, FileFact]:
+    """The whole card by raw path. Raises what listing raises; Retryable where some of it cannot be listed."""
+    files, trouble = list_card(world.bays.footage(bay))
+    if trouble:
+        raise Retryable(f"not all of the card can be listed: {trouble}")
+    return {fact.path: fact for fact in files}
+
+
+def _all_there(job: Job, listed: Mapping[bytes, FileFact]) -> None:
+    for one in job.ask.files:
+        fact = listed.get(to_bytes(one.path))
+        if fact is None or fact.special or fact.size != one.bytes:
+            raise Changed(f"{one.path} is not on the card as it was read")
+
+
+def _failed(job: Job, ground: Ground, reason: str, *, retry: bool, unsure: bool = False) -> ev.EraseFailed:
+    return ev.EraseFailed(job.session, job.asked, job.clip, ground, reason[:_LONGEST], retry, unsure)
+
+
+def job_of(session: str, bay: str, number: int, ask: OpenAsk, known: KnownPermit) -> Job:
+    """The facts for a step about what record ``number`` asked."""
+    return Job(session, bay, number, ask, known.permit.clip.clip_id, known.record)

@@ -1,0 +1,228 @@
+"""A store as the custodian sees it, who may list, read and add, but never replaces and never deletes.
+
+Docks write through :class:`dockagent.stores.Store`, with a credential that can do less. What the custodian adds is
+written once: of two custodians who write the same key at the same time, one is told that he came second.
+"""
+
+import array
+import fcntl
+import os
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from dockagent.clock import Clock
+from dockagent.durable import DiskFull, RealDisk
+from dockagent.errors import Missing, Retryable, UsageError
+from dockagent.stores import Conflict
+from dockagent.stores.keys import checked
+from dockagent.stores.open_store import MARK
+from dockagent.stores.s3_settings import S3Settings
+from dockagent.stores.shelf import Readable
+
+_PART = ".part-"  # as the directory store's own: a dock that starts clears what a crash left
+_FS_IOC_GETFLAGS, _FS_IMMUTABLE_FL = 0x80086601, 0x10  # linux/fs.h
+_MOUNTED = "check that it is mounted and readable by the custodian"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object in a listing: its key, bytes, and when it was stored (ms since 1970 UTC, by the store's clock)."""
+
+    key: str
+    size: int
+    modified_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a store states about an object while it is read. ``mode``: ``COMPLIANCE``, ``GOVERNANCE``, ``IMMUTABLE`` or
+    empty; ``until_ms``: the end of its retention, 0 for none stated; ``hold``: ``on``, ``off`` or ``unknown``;
+    ``modified_ms``: when it was stored. Times in ms since 1970 UTC."""
+
+    size: int
+    version: str = ""
+    etag: str = ""
+    mode: str = ""
+    until_ms: int = 0
+    hold: str = "unknown"
+    modified_ms: int = 0
+
+
+class Reading(Protocol):
+    """An object that is being read from its start."""
+
+    facts: Facts
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Archive(Protocol):
+    """One store, with the keys of :class:`dockagent.stores.Store`. Raises :class:`dockagent.errors.Retryable` where it
+    cannot be asked. ``asked`` counts what was asked of it: requests to an S3 server by method, calls on a folder."""
+
+    url: str
+    asked: Counter[str]
+
+    def names(self, prefix: str) -> list[str]:
+        """The folders right below ``prefix`` (which ends with a slash), sorted."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Every object whose key begins with ``prefix`` (which ends with a slash); what lies in one folder comes
+        together. Nothing is kept in memory but one page."""
+        ...
+
+    def open(self, key: str, *, first: bool = False) -> AbstractContextManager[Reading]:
+        """The object as it is now; ``first``: the first version that was ever stored under this key. Raises Missing
+        where there is none."""
+        ...
+
+    def locks(self, key: str, facts: Facts) -> Facts:
+        """``facts`` of an object that was read, with what else keeps it from being deleted, where the store had to be
+        asked for that."""
+        ...
+
+    def add(self, key: str, data: bytes) -> None:
+        """Store a small object where there is none. The same bytes again are no error. Raises Conflict where others
+        were there first, also by a moment."""
+        ...
+
+
+@dataclass(slots=True)
+class _File:
+    """A file that is being read."""
+
+    facts: Facts
+    _source: Readable
+
+    def read(self, size: int, /) -> bytes:
+        return self._source.read(size)
+
+
+class FolderArchive:
+    """A store in the folder ``root``, which must bear a store's mark: an empty mount point is no empty store."""
+
+    def __init__(self, url: str, root: Path) -> None:
+        self.url, self._root = url, root
+        self.asked: Counter[str] = Counter()
+        self._disk: RealDisk | None = None
+
+    def names(self, prefix: str) -> list[str]:
+        self._there()
+        self.asked["list"] += 1
+        folder = self._root / prefix
+        with self._errors(f"list {prefix}"):
+            return sorted(one.name for one in os.scandir(folder) if _is_folder(one)) if folder.is_dir() else []
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        self._there()
+        with self._errors(f"list {prefix}"):
+            yield from self._below(prefix.rstrip("/"))
+
+    @contextmanager
+    def open(self, key: str, *, first: bool = False) -> Iterator[Reading]:
+        self.asked["get"] += 1
+        file = self._root.joinpath(*checked(key).split("/"))
+        try:
+            source = file.open("rb", buffering=0)
+        except FileNotFoundError as err:
+            self._there()
+            raise Missing(f"{self.url} has no {key}", "bring it back from a copy") from err
+        except OSError as err:
+            raise Retryable(f"cannot read {key} in {self.url}: {err.strerror}", _MOUNTED) from err
+        with source, self._errors(f"read {key}"):
+            mode = "IMMUTABLE" if _immutable(source.fileno()) else ""
+            os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+            told = os.fstat(source.fileno())
+            facts = Facts(told.st_size, mode=mode, hold="off", modified_ms=told.st_mtime_ns // 1_000_000)
+            yield _File(facts, source)
+
+    def locks(self, key: str, facts: Facts) -> Facts:
+        return facts
+
+    def add(self, key: str, data: bytes) -> None:
+        self._there()
+        self.asked["put"] += 1
+        disk, part = self._writable(), _PART + secrets.token_hex(8)
+        try:
+            with self._errors(f"add {checked(key)}"):
+                with disk.append(part, scratch=True) as sink:
+                    sink.write(data)
+                    sink.sync()
+                disk.publish(part, key)
+        except FileExistsError as err:
+            if disk.read(key) != data:
+                raise Conflict(f"{self.url} has another {key} already", "nothing was overwritten") from err
+        finally:
+            disk.remove(part)
+
+    def _below(self, folder: str) -> Iterator[Listed]:
+        self.asked["list"] += 1
+        where = self._root / folder
+        if not where.is_dir():
+            return
+        for one in sorted(os.scandir(where), key=lambda entry: entry.name):
+            if one.name.startswith("."):
+                continue
+            if _is_folder(one):
+                yield from self._below(f"{folder}/{one.name}")
+            elif one.is_file(follow_symlinks=False):
+                facts = one.stat()
+                yield Listed(f"{folder}/{one.name}", facts.st_size, facts.st_mtime_ns // 1_000_000)
+
+    def _there(self) -> None:
+        if not (self._root / MARK).is_file():
+            raise Retryable(f"{self.url} is away: its mark {MARK} is not there", _MOUNTED)
+
+    def _writable(self) -> RealDisk:
+        if self._disk is None:
+            self._disk = RealDisk(self._root)
+        return self._disk
+
+    @contextmanager
+    def _errors(self, act: str) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError:
+            raise
+        except DiskFull as err:
+            raise DiskFull(f"cannot {act} in {self.url}: {err.what}", err.hint) from err
+        except OSError as err:
+            raise Retryable(f"cannot {act} in {self.url}: {err.strerror or err}", _MOUNTED) from err
+
+
+def open_archive(url: str, s3: S3Settings, clock: Clock) -> Archive:
+    """The store at ``url`` for a custodian. ``s3`` says how to reach an S3 store; bucket and prefix are the URL's.
+    Raises UsageError for what is no such store's URL."""
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+        return FolderArchive(url, Path(unquote(parts.path)))
+    if parts.scheme != "s3":
+        raise UsageError(f"a custodian cannot stand beside {url!r}", "give file:///DIR or s3://BUCKET/PREFIX")
+    try:
+        from dockagent.stores.archive_s3 import S3Archive
+    except ModuleNotFoundError as err:
+        if err.name not in ("boto3", "botocore"):
+            raise
+        raise UsageError(f"{url} needs boto3, which is not installed", "run: pip install 'dockagent[s3]'") from err
+    return S3Archive.at(parts.netloc, parts.path.strip("/"), s3, clock)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    return not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+
+
+def _immutable(fd: int) -> bool:
+    """Whether the file bears the attribute that ``chattr +i`` sets; False where its file system has no such thing."""
+    flags = array.array("l", [0])
+    try:
+        fcntl.ioctl(fd, _FS_IOC_GETFLAGS, flags)
+    except OSError:
+        return False
+    return bool(flags[0] & _FS_IMMUTABLE_FL)

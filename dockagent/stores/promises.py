@@ -1,0 +1,78 @@
+"""Trying a store's promises on the live store, in a folder of its own (``scratch/…``).
+
+The values and names are in :mod:`dockagent.core.promise`, so that records can hold them. A store that can be asked has
+``prove``; what it leaves is a few bytes, and where a lock holds them they stay until their retention ends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from dockagent.core.events_store import Standing, StoreChecked, StoreKind
+from dockagent.core.promise import (
+    BROKEN,
+    HONEST,
+    KEEPS_VERSIONS,
+    KEPT,
+    LOCK_AS_STATED,
+    LOCKS,
+    REFUSES_SECOND_WRITE,
+    Kept,
+    answers,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What trying found: see :class:`dockagent.core.events_store.StoreChecked`, which is its record."""
+
+    store: str
+    kind: StoreKind
+    kept: tuple[Kept, ...]
+    server: str = ""
+    scratch: str = ""
+
+    @property
+    def standing(self) -> Standing:
+        """What this store may be called, by what it did."""
+        return standing(self.kept, folder=self.kind == "folder")
+
+    def event(self) -> StoreChecked:
+        """The record of it."""
+        return StoreChecked(self.store, self.kind, self.standing, self.kept, self.server, self.scratch)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Somebody's way in: the name and the secret."""
+
+    name: str
+    secret: str = field(repr=False)
+
+
+@runtime_checkable
+class Prover(Protocol):
+    """A store whose promises can be tried. ``scratch``: a prefix of keys that nobody else uses."""
+
+    def prove(self, scratch: str, admin: Credential | None = None) -> Proof:
+        """Try every promise; with ``admin``, also those that only an administrator could break. Raises
+        :class:`dockagent.errors.DockError` where the store cannot be asked at all; a promise that cannot be tried is
+        ``not asked``, with the reason."""
+        ...
+
+
+def standing(found: Sequence[Kept], *, folder: bool = False) -> Standing:
+    """What a store with these answers may be called.
+
+    A pretender took a wrong secret or wrong bytes, let go of what it called locked, or let a second write destroy the
+    first. Write-once needs a lock that an administrator could not break, and that was tried.
+    """
+    said = answers(found)
+    overwrites = said.get(REFUSES_SECOND_WRITE) == BROKEN and said.get(KEEPS_VERSIONS) == BROKEN
+    if overwrites or any(said.get(one) == BROKEN for one in (*HONEST, LOCK_AS_STATED)):
+        return "pretender"
+    if folder:
+        return "tamper-evident"
+    if not all(said.get(one) == KEPT for one in HONEST):
+        return "unknown"
+    return "write-once" if all(said.get(one) == KEPT for one in LOCKS) else "honest"

@@ -1,0 +1,107 @@
+"""The custodian as a process: the installed command, its configuration, and how it is started, killed and asked."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from dockagent.ledger.trust import Trust
+from hil.central import rgw
+from hil.demo.agent import COMMAND
+from tests.custodian.made import Dock, InBucket, Shelf
+
+PATIENCE_S = 240
+
+
+@dataclass(slots=True)
+class Process:
+    """One custodian over ``shelf``, with its home and configuration in ``folder``."""
+
+    folder: Path
+    shelf: Shelf
+    docks: Sequence[Dock]
+    name: str = "custodian"
+    custodian: dict[str, Any] = field(default_factory=dict)
+    service: dict[str, Any] = field(default_factory=dict)
+    permits: dict[str, Any] = field(default_factory=dict)
+    running: "subprocess.Popen[bytes] | None" = None
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        trust = self.folder / "docks.json"
+        trust.write_bytes(Trust(docks=tuple(one for dock in self.docks for one in dock.keys.docks)).encode())
+        about = {"name": self.name, "trust": [str(trust)], "ledger_wait_minutes": 0, **self.custodian}
+        tables = {"custodian": about, "service": self.service, "permits": self.permits, "store": self._store()}
+        lines = []
+        for table, keys in tables.items():
+            lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
+        (self.folder / "custodian.toml").write_text("\n".join(lines) + "\n")
+
+    def _store(self) -> dict[str, Any]:
+        if not isinstance(self.shelf, InBucket):
+            return {"url": self.shelf.url}
+        secret = self.folder / "secret"
+        secret.write_text(rgw.ADMIN.secret_key)
+        endpoint = self.shelf.bucket.endpoint
+        return {
+            "url": self.shelf.url,
+            "endpoint": endpoint,
+            "access_key": rgw.ADMIN.access_key,
+            "secret_key_file": str(secret),
+        }
+
+    def words(self, act: str, *more: str) -> list[str]:
+        """A command line."""
+        where = ["--config", str(self.folder / "custodian.toml"), "--home", str(self.folder / "home")]
+        return [str(COMMAND), "custodian", act, *where, *more]
+
+    def once(self) -> tuple[int, dict[str, Any]]:
+        """One round to its end: exit code and what it says."""
+        done = subprocess.run(
+            self.words("once", "--json"), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode, json.loads(done.stdout) if done.stdout else {"err": done.stderr}
+
+    def start(self, act: str = "run") -> None:
+        """Start it (again) and do not wait for it; ``run`` with a service says its port first."""
+        self._let_go()
+        with (self.folder / "log").open("ab") as log:
+            self.running = subprocess.Popen(
+                self.words(act), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
+            )
+        if act == "run" and self.running.stdout is not None:
+            self.port = json.loads(self.running.stdout.readline())["port"]
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """What its service answers."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read()
+        except HTTPError as err:
+            return err.code, err.read()
+
+    def key(self) -> str:
+        """Its line for docks' configurations."""
+        done = subprocess.run(self.words("keys", "--json"), capture_output=True, text=True, timeout=60, check=True)
+        line: str = json.loads(done.stdout)["custodian"]
+        return line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.running is not None:
+            if self.running.poll() is None:
+                self.running.kill()
+            self.running.wait(20)
+            if self.running.stdout is not None:
+                self.running.stdout.close()

@@ -1,0 +1,110 @@
+"""A real dock in a folder of bays, a store that it can read, and a custodian's receipts and permits in it."""
+
+import hashlib
+from pathlib import Path
+
+from dockagent.core import dsse, permit, store_receipt, strict_json
+from dockagent.core.permit import Named, Permit
+from dockagent.core.store_receipt import Held, Retention, StoreReceipt
+from dockagent.custodian.key import SigningKey
+from dockagent.durable import RealDisk
+from tests.daemon.box import Box, footage, noise
+
+TIME = "2026-11-22T08:15:00.000Z"
+FOREVER_MS = 4_000_000_000_000
+
+
+def _receipt(master: Path, store: Path, key: SigningKey) -> tuple[StoreReceipt, bytes]:
+    record, data = (master.parent / "record.json").read_bytes(), master.read_bytes()
+    said = strict_json.parse(dsse.parse(record).payload)["predicate"]
+    digest = hashlib.sha256(data).hexdigest()
+    receipt = StoreReceipt(
+        store=store.as_uri(),
+        key=master.relative_to(store).as_posix(),
+        version="",
+        etag="",
+        bytes=len(data),
+        sha256=digest,
+        chunk_root=digest,
+        clip_id=master.parent.name,
+        camera=said["camera"],
+        clip_bytes=len(data),
+        clip_sha256=digest,
+        record=Held("record.json", len(record), hashlib.sha256(record).hexdigest()),
+        objects=(),
+        retention=Retention(),
+        legal_hold=store_receipt.OFF,
+        checkpoint=None,
+        quarantine="",
+        findings=(),
+        custodian=key.public.name,
+        time=TIME,
+    )
+    envelope = key.seal(store_receipt.statement(receipt))
+    (master.parent / "receipt.json").write_bytes(envelope)
+    return receipt, envelope
+
+
+def _permit(master: Path, store: Path, key: SigningKey) -> bytes:
+    """The permit for a stored clip, under the paths of its record."""
+    receipt, envelope = _receipt(master, store, key)
+    said = strict_json.parse(dsse.parse((master.parent / "record.json").read_bytes()).payload)["predicate"]
+    digest = hashlib.sha256(envelope).hexdigest()
+    files = (Named(said["path"], receipt.clip_id, receipt.clip_sha256, receipt.clip_bytes, digest),)
+    name = permit.name(receipt.camera, files, "test")
+    return key.seal(permit.statement(Permit(name, "any", receipt.camera, "test", 0, 0, FOREVER_MS, files)))
+
+
+def test_what_permits_name_goes_from_the_card_and_nothing_else(box: Box, tmp_path: Path) -> None:
+    """Of three clips one is on hold, one has its permit in the store, and one is handed in by a person."""
+    key = SigningKey.open(RealDisk(tmp_path / "custodian"), "desk")
+    box.configure(custodian={"keys": [key.public.text()]}, erase={"when": "permit"})
+    camera = box.camera("BWC-7001", "A", noise(3, 200_000, "BWC-7001"))
+    box.agent.start()
+    camera.plug()
+    box.until_released(1)
+    box.agent.stop()
+    before = footage(camera.card)
+    clips = {row["path"]: row["clip_id"] for row in box.json("clips") if row["role"] == "footage"}
+    held, handed, _ = sorted(clips)
+    assert box.agent.ask("hold", "set", clips[held], "--basis", "order", "--authority", "Sgt Kay").code == 0
+    for master in sorted(box.place.store.rglob("master")):
+        folder = tmp_path if master.parent.name == clips[handed] else master.parent
+        (folder / "permit.json").write_bytes(_permit(master, box.place.store, key))
+    box.agent.start()
+    box.until(lambda: footage(camera.card).keys() & clips.keys() == {held, handed})
+    assert box.agent.ask("erase", "--permit", tmp_path / "permit.json").code == 0
+    box.until(lambda: footage(camera.card).keys() & clips.keys() == {held})
+    box.until(lambda: len(box.records("erase")) == len(before) - len(footage(camera.card)))
+    released = len(box.records("camera.release"))
+    box.until(lambda: len(box.records("camera.release")) > released or box.records()[-1].type == "camera.release")
+    box.agent.stop()
+    stones = [one for record in box.records("erase") for one in record.what["files"]]
+    gone = before.keys() - footage(camera.card).keys()
+    assert {one["path"]: one["sha256"] for one in stones} == {path: before[path] for path in gone}
+    assert box.masters().keys() >= {one["sha256"] for one in stones}
+    assert [record.what["ground"] for record in box.records("permit.refused")] in ([], ["hold"])
+    assert box.json("show", clips[handed])["permit"]["erased"].keys() == {handed}
+    assert box.verify().code == 0
+
+
+def test_a_dock_that_erases_nothing_takes_no_permit(box: Box, tmp_path: Path) -> None:
+    key = SigningKey.open(RealDisk(tmp_path / "custodian"), "desk")
+    box.configure(custodian={"keys": [key.public.text()]})
+    camera = box.camera("BWC-7002", "A", noise(1, 100_000, "BWC-7002"))
+    box.agent.start()
+    camera.plug()
+    box.until_released(1)
+    before = footage(camera.card)
+    for master in sorted(box.place.store.rglob("master")):
+        (master.parent / "permit.json").write_bytes(_permit(master, box.place.store, key))
+        (tmp_path / "permit.json").write_bytes((master.parent / "permit.json").read_bytes())
+    answer = box.agent.ask("erase", "--permit", tmp_path / "permit.json")
+    assert (answer.code, "erases nothing" in answer.err) == (2, True)
+    box.agent.stop()
+    box.agent.start()
+    box.until(lambda: len(box.records("custodian.receipt")) == len(box.masters()))
+    box.until_released(2)
+    box.agent.stop()
+    assert footage(camera.card) == before
+    assert box.records("permit", "permit.handed", "erase.ask", "erase") == []

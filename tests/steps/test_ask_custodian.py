@@ -1,0 +1,128 @@
+"""A dock asks for receipts: over HTTP and from a folder; what is false is an alarm, who is away is asked again."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from dockagent.config import Custodian as Named
+from dockagent.core import store_receipt
+from dockagent.core.custodian_table import Wanted
+from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.custodian.rounds import once
+from dockagent.custodian.server import Desk, DeskServer
+from dockagent.custodian.service_state import ServiceState
+from dockagent.custodian.world import Custodian
+from dockagent.errors import Missing, UsageError
+from dockagent.ledger.custodian_peer import Counterparty
+from dockagent.steps.ask_custodian import ask, counterparty
+from dockagent.steps.world import World
+from dockagent.stores.shelf import FolderShelf
+from tests.custodian.made import Dock, Folder, custodian, dock
+
+CLIP = b"a clip of some bytes"
+
+
+@dataclasses.dataclass(slots=True)
+class Bench:
+    """A store with one clip and its receipt, and the way to it."""
+
+    folder: Folder
+    dock: Dock
+    its: Custodian
+    prefix: str
+
+    def wanted(self, **changed: Any) -> Wanted:
+        clip = self.prefix.rpartition("/")[2]
+        receipt = (self.folder.root / self.prefix / "receipt.json").read_bytes()
+        said = store_receipt.read(receipt, [self.its.key.public])
+        one = Wanted(clip, said.key, said.bytes, said.sha256, said.clip_bytes, said.clip_sha256)
+        return dataclasses.replace(one, **changed)
+
+    def peer(self, **named: Any) -> Counterparty:
+        shelf = FolderShelf(self.folder.url, self.folder.root)
+        made = counterparty(Named(keys=(self.its.key.public.text(),), **named), lambda: shelf)
+        assert made is not None
+        return made
+
+
+@dataclasses.dataclass(slots=True)
+class OfStep:
+    """What this step touches of a world."""
+
+    custodian: Counterparty | None
+
+
+def asked(peer: Counterparty | None, *wanted: Wanted) -> tuple[Any, ...]:
+    return ask(cast("World", OfStep(peer)), wanted)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    folder = Folder(tmp_path / "store")
+    one = dock(folder, tmp_path)
+    prefix = one.deliver(CLIP)
+    one.publish()
+    its = custodian(folder, tmp_path, [one])
+    once(its)
+    return Bench(folder, one, its, prefix)
+
+
+def test_from_a_folder(bench: Bench) -> None:
+    received, end = asked(bench.peer(), bench.wanted())
+    assert isinstance(received, CustodianReceived)
+    assert (received.word.custodian, received.word.ledger_size) == ("custodian", 3)
+    assert received.word.key_id == bench.its.key.public.key_id
+    assert end == CustodianAsked(1, 1)
+
+
+def test_over_http_and_when_nobody_answers(bench: Bench) -> None:
+    state = ServiceState(bench.its.clock, 60)
+    server = DeskServer("127.0.0.1:0", Desk(bench.its.archive, None, state))
+    server.start()
+    peer = bench.peer(url=f"http://127.0.0.1:{server.port}", timeout_s=5)
+    try:
+        received, _ = asked(peer, bench.wanted())
+        none = asked(peer, bench.wanted(clip_id="0" * 32, key=f"clips/BWC-0001/2026/11/22/{'0' * 32}/master"))
+    finally:
+        server.stop()
+    assert isinstance(received, CustodianReceived)
+    assert none == (CustodianAsked(1, 0),)
+    (end,) = asked(peer, bench.wanted(), bench.wanted())
+    assert (end.asked, end.found) == (1, 0)
+    assert "does not answer" in end.reason
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"bytes": 1}, {"sha256": "00" * 32}, {"clip_bytes": 1}, {"clip_sha256": "00" * 32}, {"clip_id": "00" * 16}],
+)
+def test_a_receipt_about_other_bytes_is_an_alarm(bench: Bench, changed: dict[str, Any]) -> None:
+    refuted, end = asked(bench.peer(), bench.wanted(**changed))
+    assert isinstance(refuted, CustodianRefuted)
+    assert "is false" in refuted.reason
+    assert end.found == 1
+
+
+def test_a_receipt_by_nobody_who_is_known_is_an_alarm(bench: Bench, tmp_path: Path) -> None:
+    wanted = bench.wanted()
+    stranger = custodian(bench.folder, tmp_path, [bench.dock], "stranger")
+    file = bench.folder.root / bench.prefix / "receipt.json"
+    said = store_receipt.read(file.read_bytes(), [bench.its.key.public])
+    forged = msgspec.structs.replace(said, custodian="stranger")
+    file.write_bytes(stranger.key.seal(store_receipt.statement(forged)))
+    refuted, _ = asked(bench.peer(), wanted)
+    assert isinstance(refuted, CustodianRefuted)
+    assert "not signed by a custodian who is trusted" in refuted.reason
+
+
+def test_settings_that_cannot_work() -> None:
+    with pytest.raises(UsageError, match="no keys"):
+        counterparty(Named(url="https://x"), lambda: FolderShelf("", Path("/")))
+    with pytest.raises(UsageError, match=r"keys of .custodian."):
+        counterparty(Named(keys=("nonsense",)), lambda: FolderShelf("", Path("/")))
+    assert counterparty(Named(), lambda: FolderShelf("", Path("/"))) is None
+    with pytest.raises(Missing):
+        asked(None)
