@@ -192,7 +192,8 @@ lock:  ## bring the locks up to date with pyproject.toml (LOCK_ARGS=--upgrade fo
 # Everything lies under DESTDIR where one is given (for a package); then nothing of the running system is touched.
 
 SYSTEM_FILES = $(DESTDIR)$(LIBDIR)/systemd/system/dockagent.service $(DESTDIR)$(LIBDIR)/sysusers.d/dockagent.conf \
-    $(DESTDIR)$(LIBDIR)/tmpfiles.d/dockagent.conf $(DESTDIR)$(LIBDIR)/udev/rules.d/60-dockagent.rules
+    $(DESTDIR)$(LIBDIR)/tmpfiles.d/dockagent.conf $(DESTDIR)$(LIBDIR)/udev/rules.d/60-dockagent.rules \
+    $(DESTDIR)$(LIBDIR)/systemd/system/dockagent-custodian.service
 CONFIG = $(DESTDIR)$(SYSCONFDIR)/dockagent/dockagent.toml
 IN_PLACE = if [ -n "$(DESTDIR)" ]; then exit 0; fi
 NEEDS_ROOT = if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" != 0 ]; then \
@@ -213,7 +214,8 @@ install:  ## put the agent on this machine as a service (root); DESTDIR, PREFIX,
 	"$$venv/bin/python" -m compileall -q $(if $(DESTDIR),-s "$(DESTDIR)" -p /) "$$venv/lib"
 	install -d "$(DESTDIR)$(BINDIR)" && ln -sfn "$(PREFIX)/bin/dockagent" "$(DESTDIR)$(BINDIR)/dockagent"
 	if [ -z "$(DESTDIR)" ]; then systemd-sysusers systemd/dockagent.sysusers; fi  # before udevd reads rules that name it
-	sources=(systemd/dockagent.service systemd/dockagent.sysusers systemd/dockagent.tmpfiles systemd/60-dockagent.rules)
+	sources=(systemd/dockagent.service systemd/dockagent.sysusers systemd/dockagent.tmpfiles systemd/60-dockagent.rules \
+	    systemd/dockagent-custodian.service)
 	for target in $(SYSTEM_FILES); do
 	    install -D -m 644 "$${sources[0]}" "$$target"
 	    sed -i 's|/opt/dockagent/bin|$(PREFIX)/bin|' "$$target"
