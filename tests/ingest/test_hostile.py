@@ -38,7 +38,6 @@ def test_the_whole_hostile_corpus_in_one_card(tmp_path: Path) -> None:
     assert set(run.states().values()) == {"delivered"}
     assert_delivered(run, card, station)
     assert tree(card) == before
-    assert run.seconds < 100
     good = station.store / run.rows["DCIM/105GOOD/CLIP0001.MP4"]["stored"]
     assert {path.name for path in (good.parent / "preview").iterdir()} == {"sprite.jpg", "storyboard.vtt", "proxy.mp4"}
     assert not station.spooled()
