@@ -1,15 +1,16 @@
 """The way to a custodian: what it has signed about a clip, asked for over HTTP or read where the store can be read."""
 
-import http.client
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from dockagent import __version__
 from dockagent.core.custodian_key import CustodianKey
 from dockagent.errors import Retryable, UsageError
-from dockagent.ledger.conversation import conversation, tls
+
+if TYPE_CHECKING:
+    import ssl
 
 Fetch = Callable[[str, str, str, str], bytes | None]
 """``fetch(kind, clip_id, folder, name)``: what lies under ``name`` in the clip's ``folder`` of the store; ``kind``:
@@ -29,6 +30,10 @@ class Counterparty:
 def fetch_http(url: str, timeout_s: float, ca_file: str = "") -> Fetch:
     """From the custodian's service at ``url``; ``timeout_s`` seconds for a whole conversation; ``ca_file``: see
     :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for what is no such URL."""
+    import http.client  # it and TLS are only for docks that have a custodian to ask
+
+    from dockagent.ledger.conversation import tls
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(f"not the address of a custodian: {url!r}", "write url = https://HOST in [custodian]")
@@ -52,7 +57,9 @@ def fetch_http(url: str, timeout_s: float, ca_file: str = "") -> Fetch:
     return fetch
 
 
-def _get(host: str, port: int, timeout_s: float, context: ssl.SSLContext | None, target: str) -> tuple[int, bytes]:
+def _get(host: str, port: int, timeout_s: float, context: "ssl.SSLContext | None", target: str) -> tuple[int, bytes]:
+    from dockagent.ledger.conversation import conversation
+
     with conversation(host, port, timeout_s, context) as connection:
         connection.request("GET", target, headers={"User-Agent": f"dockagent/{__version__}"})
         answer = connection.getresponse()
