@@ -179,9 +179,13 @@ def missing() -> str:
     """Why there can be no such wire here, or nothing."""
     if os.geteuid() != 0:
         return "needs root: network namespaces"
-    if not Path("/dev/net/tun").exists():
-        return "needs a kernel with TUN devices (/dev/net/tun)"
-    return "" if shutil.which("ip") else "needs ip (package iproute2)"
+    if not shutil.which("ip"):
+        return "needs ip (package iproute2)"
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC))
+    except OSError as err:
+        return f"needs a kernel with TUN devices: /dev/net/tun: {err.strerror}"
+    return ""
 
 
 def _within(name: str, make: Callable[[], _T]) -> _T:
