@@ -12,8 +12,8 @@ import re
 import ssl
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6, socket
+from http.server import BaseHTTPRequestHandler
+from socket import socket
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,7 +26,7 @@ from dockagent.custodian.service_state import ServiceState
 from dockagent.errors import DockError, Missing, UsageError
 from dockagent.ledger.deadline import deadline
 from dockagent.ledger.witness import TEXT, Answer, Witness
-from dockagent.ledger.witness_server import PATH, parse_address
+from dockagent.ledger.witness_server import PATH, Server, parse_address
 from dockagent.stores.archive import Archive
 
 log = logging.getLogger(__name__)
@@ -82,9 +82,8 @@ class DeskServer:
         """``address``: ``HOST:PORT``, port 0: any free one. Raises UsageError where nobody can listen there."""
         host, port = parse_address(address)
         handler = type("_Bound", (_Call,), {"desk": desk})
-        kind = _Server6 if ":" in host else _Server
         try:
-            self._server = kind((host, port), handler)
+            self._server = _Server((host, port), handler)
         except OSError as err:
             raise UsageError(
                 f"the custodian cannot listen at {address}: {err.strerror or err}", "correct listen in [service]"
@@ -126,32 +125,15 @@ def tls_of(cert: str, key: str, client_ca: str) -> ssl.SSLContext | None:
     return context
 
 
-class _Server(ThreadingHTTPServer):
-    """A thread for each conversation, so many at a time."""
+class _Server(Server):
+    """As a witness's, with TLS where there is a certificate."""
 
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
+    most, who = MOST_CALLS, "custodian"
     tls: ssl.SSLContext | None = None
 
-    def __init__(self, *args: Any) -> None:
-        self._free = threading.BoundedSemaphore(MOST_CALLS)
-        super().__init__(*args)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._free.acquire()
-        try:
-            super().process_request(request, client_address)
-        except RuntimeError:  # no thread can be started
-            self._free.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            with deadline(request, CALL_S):
-                super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
+    def converse(self, request: Any, client_address: Any) -> None:
+        with deadline(request, CALL_S):
+            super().converse(request, client_address)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         super().finish_request(self._spoken(request), client_address)
@@ -160,13 +142,6 @@ class _Server(ThreadingHTTPServer):
         """TLS is agreed on in the conversation's own thread, within its own time."""
         request.settimeout(SILENCE_S)
         return self.tls.wrap_socket(request, server_side=True) if self.tls is not None else request
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("custodian: the conversation with %s ended early", client_address, exc_info=True)
-
-
-class _Server6(_Server):
-    address_family = AF_INET6
 
 
 class _Call(BaseHTTPRequestHandler):

@@ -35,9 +35,8 @@ class WitnessServer:
         nobody can listen there."""
         host, port = parse_address(address)
         handler = type("_Bound", (_Call,), {"witness": witness, "call_s": call_s, "timeout": silence_s})
-        server = _Server6 if ":" in host else _Server
         try:
-            self._server = server((host, port), handler)
+            self._server = Server((host, port), handler)
         except OSError as err:
             raise UsageError(
                 f"the witness cannot listen at {address}: {err.strerror or err}", "correct listen in [witness]"
@@ -69,16 +68,19 @@ def parse_address(address: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-class _Server(ThreadingHTTPServer):
-    """A thread for each conversation, so many at a time."""
+class Server(ThreadingHTTPServer):
+    """A thread for each conversation, ``most`` at a time; more wait in the kernel. ``who`` answers, for the log."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+    most, who = MOST_CALLS, "witness"
 
-    def __init__(self, *args: Any) -> None:
-        self._free = threading.BoundedSemaphore(MOST_CALLS)
-        super().__init__(*args)
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._free = threading.BoundedSemaphore(self.most)
+        if ":" in address[0]:
+            self.address_family = socket.AF_INET6
+        super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._free.acquire()
@@ -90,16 +92,16 @@ class _Server(ThreadingHTTPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
-            super().process_request_thread(request, client_address)
+            self.converse(request, client_address)
         finally:
             self._free.release()
 
+    def converse(self, request: Any, client_address: Any) -> None:
+        """One conversation, in its own thread."""
+        super().process_request_thread(request, client_address)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("witness: the conversation with %s ended early", client_address, exc_info=True)
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
+        log.debug("%s: the conversation with %s ended early", self.who, client_address, exc_info=True)
 
 
 class _Call(BaseHTTPRequestHandler):
