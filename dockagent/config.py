@@ -15,14 +15,16 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from dockagent.core import officers, policy, uplink
-from dockagent.core.catalogue import Cataloguer
-from dockagent.core.link import HOUR
+from dockagent.core import officers
+from dockagent.core.camera.profile import Profile
+from dockagent.core.camera.profile import parse as parse_profile
 from dockagent.core.officers import Keep
-from dockagent.core.pace import rate_of
-from dockagent.core.profile import Profile
-from dockagent.core.profile import parse as parse_profile
-from dockagent.core.upload_hours import UploadHours, stretch
+from dockagent.core.permits import policy
+from dockagent.core.review.catalogue import Cataloguer
+from dockagent.core.uplink import turns as uplink
+from dockagent.core.uplink.hours import UploadHours, stretch
+from dockagent.core.uplink.link import HOUR
+from dockagent.core.uplink.pace import rate_of
 from dockagent.errors import UsageError
 
 SYSTEM_CONFIG = Path("/etc/dockagent/dockagent.toml")

@@ -16,12 +16,13 @@ from cryptography import x509
 from dockagent import __version__, desk_rules, systemd
 from dockagent.clock import Clock, SystemClock, zone
 from dockagent.config import Config, catalogue_of, dock_id, load_profiles, officers_of, profiles_folder, terms_of
-from dockagent.core import custody, recognise
+from dockagent.core import custody
+from dockagent.core.camera import recognise
+from dockagent.core.camera.profile import Profile
 from dockagent.core.model import State
-from dockagent.core.note import VerifierKey
 from dockagent.core.orders import Limits, anything_waits
-from dockagent.core.profile import Profile
-from dockagent.core.uplink import Terms
+from dockagent.core.proof.note import VerifierKey
+from dockagent.core.uplink.turns import Terms
 from dockagent.desk_server import open_desk
 from dockagent.dock import Dock, Stop
 from dockagent.durable import RealDisk

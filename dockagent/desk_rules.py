@@ -7,9 +7,10 @@ the ledger's bytes. The command looks too; but whoever may use the desk can send
 from pathlib import Path
 
 from dockagent.config import Config
-from dockagent.core import custodian_key, permit
 from dockagent.core import events as ev
-from dockagent.core.events_permit import PermitHandedIn
+from dockagent.core.central import custodian_key
+from dockagent.core.events.permit import PermitHandedIn
+from dockagent.core.permits import permit
 from dockagent.durable import RealDisk
 from dockagent.errors import Refused
 from dockagent.ledger.ask_witness import parse_peer

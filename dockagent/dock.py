@@ -13,12 +13,12 @@ from typing import Protocol
 from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.acts import Recorded
-from dockagent.core.erase_orders import Erase
 from dockagent.core.model import Session, SessionPhase, State
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.narrate import tell
 from dockagent.core.orders import Dispose, Limits, Notarize, Order, orders
 from dockagent.core.paths import to_text
+from dockagent.core.permits.erase_orders import Erase
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 from dockagent.ledger.keys_enroll import news

@@ -11,9 +11,10 @@ import pytest
 
 from dockagent.config import Access, Config, Officers
 from dockagent.core import events as ev
-from dockagent.core import note, strict_json
+from dockagent.core import strict_json
 from dockagent.core.acts import Actor, Grounds
 from dockagent.core.model import ClipPhase
+from dockagent.core.proof import note
 from dockagent.desk import LARGEST, SOCKET, address, append, ask, decode, desk, encode, user_name
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.ledger.lock import locked

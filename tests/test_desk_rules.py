@@ -9,9 +9,10 @@ from dockagent import desk
 from dockagent.clock import SystemClock
 from dockagent.config import Config, Witnesses
 from dockagent.core import events as ev
-from dockagent.core import note, review
 from dockagent.core.acts import Recorded
-from dockagent.core.note import NoteSignature
+from dockagent.core.proof import note
+from dockagent.core.proof.note import NoteSignature
+from dockagent.core.review import review
 from dockagent.desk_rules import check
 from dockagent.desk_server import open_desk
 from dockagent.dock import Ask

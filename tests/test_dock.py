@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from dockagent.core import events as ev
-from dockagent.core import note, plan
+from dockagent.core import plan
 from dockagent.core.model import ClipPhase, SessionPhase
 from dockagent.core.orders import Identify, Pull
+from dockagent.core.proof import note
 from dockagent.dock import Stop
 from dockagent.workers import Done
 from tests.dock_bench import Bench, camera

@@ -9,7 +9,7 @@ import pytest
 from dockagent.cli import main
 from dockagent.cli.store import exit_code
 from dockagent.core import custody, strict_json
-from dockagent.core import promise as pr
+from dockagent.core.central import promise as pr
 from dockagent.core.events import Delivered, DockStarted, Event, StoreChecked
 from dockagent.core.model import Receipt, State
 from dockagent.core.moment import Instant

@@ -7,8 +7,8 @@ import pytest
 
 from dockagent.clock import zone
 from dockagent.config import load, terms_of
-from dockagent.core.link import HOUR
-from dockagent.core.uplink import Terms
+from dockagent.core.uplink.link import HOUR
+from dockagent.core.uplink.turns import Terms
 from dockagent.errors import UsageError
 
 WRITTEN = """[uplink]

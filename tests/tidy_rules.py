@@ -75,7 +75,7 @@ DURABLE_EXCEPT = {
     ("dockagent/steps/derive.py", "rmtree"): "the sandbox's scratch folder; previews are made again",
 }
 CATCH_ALL = {"dockagent/workers.py", "dockagent/daemon.py"}
-READS_TOML = {"dockagent/config.py", "dockagent/core/profile.py"}  # the second parses bytes that it is given
+READS_TOML = {"dockagent/config.py", "dockagent/core/camera/profile.py"}  # the second parses bytes that it is given
 _VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
 _PATCHES_NOTHING_OF_OURS = {"setenv", "delenv", "chdir"}
 # Written so that they do not find themselves.

@@ -6,10 +6,11 @@ from typing import Any
 
 from dockagent import config
 from dockagent.cli import grounds, history, sample
-from dockagent.core import review, summary
+from dockagent.core import summary
 from dockagent.core.model import ReviewFilter
 from dockagent.core.moment import parse_rfc3339
 from dockagent.core.narrate import size
+from dockagent.core.review import review
 from dockagent.errors import UsageError
 
 HELP = "list clips: camera, officer, state, size, digest, reason; or draw a sample of them"

@@ -121,7 +121,7 @@ def _made(
 
 def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
     from dockagent.clock import SystemClock
-    from dockagent.core import dsse
+    from dockagent.core.proof import dsse
     from dockagent.daemon import notary
     from dockagent.disclosure.c2pa import credential
     from dockagent.disclosure.heads import heads
@@ -148,7 +148,7 @@ def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
 
 def _prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:
     """Write record and proof beside the package; who vouches for the checkpoint that the proof leads to."""
-    from dockagent.core import tlog_proof
+    from dockagent.core.proof import tlog_proof
     from dockagent.daemon import notary
     from dockagent.disclosure.heads import heads
     from dockagent.ledger.leaves import Leaves

@@ -7,10 +7,11 @@ from pathlib import Path
 from dockagent import config
 from dockagent.cli import grounds
 from dockagent.config import Config
-from dockagent.core import custodian_key, moment
-from dockagent.core import permit as permits
-from dockagent.core.events_permit import PermitHandedIn
-from dockagent.core.permit import Permit
+from dockagent.core import moment
+from dockagent.core.central import custodian_key
+from dockagent.core.events.permit import PermitHandedIn
+from dockagent.core.permits import permit as permits
+from dockagent.core.permits.permit import Permit
 from dockagent.desk import desk
 from dockagent.errors import Refused, UsageError
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from dockagent import config
 from dockagent.cli import grounds
 from dockagent.cli.undisturbed import handing_out, named
-from dockagent.core import dsse
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
-from dockagent.core.clip_fields import REVEALS
-from dockagent.core.excerpt import Span
+from dockagent.core.disclosure.clip_fields import REVEALS
+from dockagent.core.disclosure.excerpt import Span
 from dockagent.core.model import Clip
+from dockagent.core.proof import dsse
 from dockagent.desk import Desk, desk
 from dockagent.durable import RealDisk
 from dockagent.errors import Refused, UsageError

@@ -9,8 +9,9 @@ from cryptography import x509
 from dockagent import __version__, config
 from dockagent.cli import history
 from dockagent.clock import SystemClock
-from dockagent.core import certificates, custody, dsse
+from dockagent.core import custody
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import certificates, dsse
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError, Refused, UsageError
 from dockagent.ledger import keys_enroll, keys_rotation

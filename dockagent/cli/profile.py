@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 
 from dockagent import config
-from dockagent.core import profile, recognise
+from dockagent.core.camera import profile, recognise
+from dockagent.core.camera.profile import Profile
 from dockagent.core.paths import to_text
-from dockagent.core.profile import Profile
 from dockagent.errors import UsageError
 from dockagent.steps.identify import card_facts
 from dockagent.transports.folder import FolderFootage

@@ -8,10 +8,11 @@ from pathlib import Path
 from dockagent import config
 from dockagent.cli import grounds
 from dockagent.core import events as ev
-from dockagent.core import merkle, note, review
 from dockagent.core.acts import Grounds, Recorded
 from dockagent.core.model import Question, Review, ReviewFilter, State
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import merkle, note
+from dockagent.core.review import review
 from dockagent.desk import Desk, desk
 from dockagent.desk_rules import LEDGER, court
 from dockagent.durable import RealDisk

@@ -11,13 +11,15 @@ from dockagent import config
 from dockagent.cli import handed_out, history
 from dockagent.cli.handed_out import HandedOut
 from dockagent.clock import SystemClock, zone
-from dockagent.core import custodian_table, custody, permit_words, strict_json, summary
+from dockagent.core import custody, strict_json, summary
+from dockagent.core.central import custodian_table
 from dockagent.core.model import Clip, State
 from dockagent.core.narrate import tell
+from dockagent.core.permits import permit_words
 from dockagent.core.plain import plain
 from dockagent.core.session import advance
 from dockagent.core.stream.in_stream import NAMES
-from dockagent.core.uplink_words import clip_waits
+from dockagent.core.uplink.words import clip_waits
 
 HELP = "everything that is known about one clip: verdicts, place, custody timeline"
 

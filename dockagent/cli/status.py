@@ -8,14 +8,16 @@ from typing import Any
 from dockagent import config
 from dockagent.cli import history
 from dockagent.clock import SystemClock, zone
-from dockagent.core import custodian_table, summary, uplink_words
-from dockagent.core.link import SENDS
+from dockagent.core import summary
+from dockagent.core.central import custodian_table
 from dockagent.core.model import Clip, State
 from dockagent.core.narrate import size
 from dockagent.core.plain import plain
-from dockagent.core.trouble import Kind
-from dockagent.core.uplink import Terms
-from dockagent.core.uplink_words import clip_waits, spool_words, store_words
+from dockagent.core.uplink import words as uplink_words
+from dockagent.core.uplink.link import SENDS
+from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.turns import Terms
+from dockagent.core.uplink.words import clip_waits, spool_words, store_words
 
 HELP = "bays, cameras, and why anything is not delivered yet"
 LINES = 20

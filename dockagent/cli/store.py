@@ -12,9 +12,9 @@ import msgspec
 from dockagent import config
 from dockagent.cli import grounds
 from dockagent.clock import SystemClock
-from dockagent.core import promise as pr
+from dockagent.core.central import promise as pr
+from dockagent.core.central.promise import Kept
 from dockagent.core.paths import safe_name
-from dockagent.core.promise import Kept
 from dockagent.desk import desk
 from dockagent.errors import Missing, UsageError
 from dockagent.stores.promises import Credential, Proof, Prover

@@ -19,9 +19,9 @@ camera was docked (``assigned-at-docking``): a file's own time is nobody's word,
 from collections.abc import Sequence
 
 from dockagent.core import events as ev
-from dockagent.core.manifest import Reading
+from dockagent.core.camera.manifest import Reading
+from dockagent.core.camera.statement import Claim
 from dockagent.core.model import Assignment, Attribution, Session, State, Wearer
-from dockagent.core.statement import Claim
 from dockagent.errors import Refused
 
 SIGNED, STATED, DIALOGUE = "signed", "stated", "dialogue"

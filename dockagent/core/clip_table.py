@@ -3,12 +3,13 @@
 from typing import Any
 
 from dockagent.core import events as ev
-from dockagent.core import link, plan
-from dockagent.core.clip_samples import Measure
-from dockagent.core.inventory import Finding
+from dockagent.core import plan
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State
+from dockagent.core.movie.clip_samples import Measure
 from dockagent.core.stream.in_stream import InStream
-from dockagent.core.trouble import Kind, Trouble
+from dockagent.core.uplink import link
+from dockagent.core.uplink.trouble import Kind, Trouble
 from dockagent.errors import Refused
 
 C = ClipPhase

@@ -11,17 +11,19 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core import policy, store_table, strict_json
+from dockagent.core import strict_json
 from dockagent.core.acts import DONE
+from dockagent.core.central import store_table
 from dockagent.core.events import AnyEvent, Delivered, Event, PersonsAct, Transferred
 from dockagent.core.model import Clip, Session, State
 from dockagent.core.moment import Instant, parse_rfc3339, rfc3339
+from dockagent.core.permits import policy
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 
 SCHEMA = "urn:dockagent:record:1"
 POLICY = "keep/1"  # nothing is erased from a camera
-ERASES = "permit/1"  # what a valid permit names is erased; core/erasing.py says what else has to be true
+ERASES = "permit/1"  # what a valid permit names is erased; core/permits/erasing.py says what else has to be true
 _FAILURES = frozenset(
     {
         *("acquire.failed", "checkpoint.failed", "clip.failed", "disclose.failed", "session.failed"),

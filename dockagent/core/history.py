@@ -1,10 +1,10 @@
 """The history table: what the dock believes about its own ledger, and when outsiders are asked to vouch for it."""
 
 from dockagent.core import events as ev
-from dockagent.core import review
 from dockagent.core.clip_table import try_again
 from dockagent.core.model import History, State
-from dockagent.core.trouble import Trouble
+from dockagent.core.review import review
+from dockagent.core.uplink.trouble import Trouble
 
 OF_HISTORY = (ev.Checkpointed, ev.CheckpointFailed)
 FIRST_MS, LONGEST_MS = 15_000, 300_000

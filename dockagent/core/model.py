@@ -9,17 +9,17 @@ from enum import StrEnum
 
 import msgspec
 
-from dockagent.core import receipt
 from dockagent.core.acts import Ask
-from dockagent.core.clip_samples import Measure
-from dockagent.core.custodian_state import CustodianState
-from dockagent.core.early_parts import NO_PARTS, Early, Parts
-from dockagent.core.inventory import Entry, Finding, Skipped
-from dockagent.core.manifest import Reading, Verdicts
-from dockagent.core.permit_state import PermitState
-from dockagent.core.promise import StoreCheck
+from dockagent.core.camera.inventory import Entry, Finding, Skipped
+from dockagent.core.camera.manifest import Reading, Verdicts
+from dockagent.core.central import receipt
+from dockagent.core.central.custodian_state import CustodianState
+from dockagent.core.central.promise import StoreCheck
+from dockagent.core.movie.clip_samples import Measure
+from dockagent.core.permits.permit_state import PermitState
 from dockagent.core.stream.in_stream import InStream
-from dockagent.core.trouble import Trouble, Uplink
+from dockagent.core.uplink.early_parts import NO_PARTS, Early, Parts
+from dockagent.core.uplink.trouble import Trouble, Uplink
 
 Receipt = receipt.Receipt  # here too: it is part of what events carry
 CHUNK = 1 << 20  # bytes of one leaf of a clip's chunk tree

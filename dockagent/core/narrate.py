@@ -6,15 +6,17 @@ from typing import Any
 import msgspec
 
 from dockagent.core import events as ev
-from dockagent.core import permit_words, promise, review
-from dockagent.core.clip_samples import Measure
-from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
-from dockagent.core.link import RULES
+from dockagent.core.central import promise
+from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
 from dockagent.core.model import State
 from dockagent.core.moment import rfc3339
+from dockagent.core.movie.clip_samples import Measure
+from dockagent.core.permits import permit_words
 from dockagent.core.plain import plain
+from dockagent.core.review import review
 from dockagent.core.stream.in_stream import InStream, StreamSignature
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import RULES
+from dockagent.core.uplink.trouble import Kind
 
 
 def tell(event: ev.Event, state: State) -> str:

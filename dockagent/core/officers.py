@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from dockagent.core.manifest import Reading
-from dockagent.core.statement import Claim, Manifest
+from dockagent.core.camera.manifest import Reading
+from dockagent.core.camera.statement import Claim, Manifest
 from dockagent.errors import Refused, UsageError
 
 Keep = Literal["plain", "keyed", "none"]

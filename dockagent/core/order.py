@@ -1,4 +1,4 @@
-"""What all orders have in common. The orders themselves: ``core/orders.py``, and ``core/erase_orders.py``."""
+"""What all orders have in common. The orders themselves: ``core/orders.py``, and ``core/permits/erase_orders.py``."""
 
 from dataclasses import dataclass
 

@@ -6,9 +6,13 @@ Every order may be carried out twice. An order names what it is about, never how
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from dockagent.core import custodian_table, early, erase_orders, history, permit_table, uplink
+from dockagent.core import history
 from dockagent.core import order as base
+from dockagent.core.central import custodian_table
 from dockagent.core.model import RELISTS, ClipPhase, Session, SessionPhase, State
+from dockagent.core.permits import erase_orders, permit_table
+from dockagent.core.uplink import early
+from dockagent.core.uplink import turns as uplink
 
 Order = base.Order  # here too, so that one name leads to all of them
 BayOrder = base.BayOrder

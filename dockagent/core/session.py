@@ -8,25 +8,18 @@ other table, of clips, is in ``clip_table.py``.
 from collections.abc import Callable
 from typing import Any
 
-from dockagent.core import (
-    attribution,
-    clip_table,
-    custodian_table,
-    disclosure_table,
-    early,
-    history,
-    hold_table,
-    permit_table,
-    plan,
-    review,
-    store_table,
-)
+from dockagent.core import attribution, clip_table, history, hold_table, plan
 from dockagent.core import events as ev
+from dockagent.core.camera.inventory import Finding
+from dockagent.core.central import custodian_table, store_table
 from dockagent.core.clip_table import try_again
-from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
-from dockagent.core.inventory import Finding
+from dockagent.core.disclosure import disclosure_table
+from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
 from dockagent.core.model import RELISTS, UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State
-from dockagent.core.trouble import Trouble
+from dockagent.core.permits import permit_table
+from dockagent.core.review import review
+from dockagent.core.uplink import early
+from dockagent.core.uplink.trouble import Trouble
 from dockagent.errors import Refused
 
 S, C = SessionPhase, ClipPhase

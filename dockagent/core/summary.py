@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core.inventory import Finding
-from dockagent.core.manifest import Verdicts
+from dockagent.core.camera.inventory import Finding
+from dockagent.core.camera.manifest import Verdicts
 from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, History, Hold, Item, Session, SessionPhase, State
 from dockagent.core.moment import parse_rfc3339, rfc3339
 
@@ -29,7 +29,7 @@ def clip_reason(clip: Clip) -> str:
 
 
 def with_wait(reason: str, clip: Clip, waits: str) -> str:
-    """A clip's reason, with what ``core/uplink_words`` says of its turn instead of what is known of it alone."""
+    """A clip's reason, with what ``core/uplink/words`` says of its turn instead of what is known of it alone."""
     if not waits:
         return reason
     return f"{clip.quarantine}; {waits}" if clip.quarantine else waits

@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from dockagent.core import dsse, note, strict_json
-from dockagent.core.store_receipt import Seen
+from dockagent.core import strict_json
+from dockagent.core.central.store_receipt import Seen
+from dockagent.core.proof import dsse, note
 from dockagent.custodian.folders import ClipFolder
 from dockagent.custodian.published import Published
 from dockagent.custodian.reread import small

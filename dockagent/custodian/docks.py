@@ -11,9 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from dockagent.core import cosignature, dsse, note, strict_json
+from dockagent.core import strict_json
 from dockagent.core.moment import rfc3339
-from dockagent.core.witnessing import Request
+from dockagent.core.proof import cosignature, dsse, note
+from dockagent.core.proof.witnessing import Request
 from dockagent.custodian import reports
 from dockagent.custodian.clip_record import Ledgers
 from dockagent.custodian.published import Published

@@ -8,9 +8,9 @@ the receipt: version, retention, legal hold.
 
 from dataclasses import dataclass
 
-from dockagent.core import store_receipt
+from dockagent.core.central import store_receipt
+from dockagent.core.central.store_receipt import Held, Retention, Seen, StoreReceipt
 from dockagent.core.moment import rfc3339
-from dockagent.core.store_receipt import Held, Retention, Seen, StoreReceipt
 from dockagent.custodian import reports
 from dockagent.custodian.clip_record import Ledgers, Record, read_records
 from dockagent.custodian.folders import ClipFolder, sealed

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dockagent.core import plan, store_receipt
-from dockagent.core.store_receipt import name_for
+from dockagent.core import plan
+from dockagent.core.central import store_receipt
+from dockagent.core.central.store_receipt import name_for
 from dockagent.stores.archive import Listed
 
 CLIPS, QUARANTINE = "clips/", "quarantine/"

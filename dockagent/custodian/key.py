@@ -12,8 +12,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from dockagent.core import custodian_key, dsse
-from dockagent.core.custodian_key import CustodianKey
+from dockagent.core.central import custodian_key
+from dockagent.core.central.custodian_key import CustodianKey
+from dockagent.core.proof import dsse
 from dockagent.durable import Disk, RealDisk
 from dockagent.errors import Refused, UsageError
 from dockagent.ledger.keys_identity import ECDSA, Random, new_p256

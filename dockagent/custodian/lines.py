@@ -1,7 +1,7 @@
 """The review catalogue in the store: each clip's record calls for a line. Docks write them; what is missing is written
 here, and one that is not what the record says is reported."""
 
-from dockagent.core import catalogue
+from dockagent.core.review import catalogue
 from dockagent.custodian import reports
 from dockagent.custodian.clip_record import Record
 from dockagent.custodian.folders import ClipFolder

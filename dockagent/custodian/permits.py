@@ -2,10 +2,10 @@
 
 import hashlib
 
-from dockagent.core import permit as permits
-from dockagent.core import store_receipt
-from dockagent.core.permit import Named, Permit
-from dockagent.core.store_receipt import OFF, StoreReceipt
+from dockagent.core.central import store_receipt
+from dockagent.core.central.store_receipt import OFF, StoreReceipt
+from dockagent.core.permits import permit as permits
+from dockagent.core.permits.permit import Named, Permit
 from dockagent.custodian.clip_record import Record, read_records
 from dockagent.custodian.folders import PERMIT, ClipFolder
 from dockagent.custodian.reread import small

@@ -8,8 +8,8 @@ kept for as long as this object lives, which is one round.
 import json
 from collections.abc import Iterator
 
-from dockagent.core import dsse, merkle, note
-from dockagent.core.tlog_proof import TlogProof
+from dockagent.core.proof import dsse, merkle, note
+from dockagent.core.proof.tlog_proof import TlogProof
 from dockagent.errors import Refused
 from dockagent.ledger import tiles, tiles_read
 from dockagent.ledger.tiles import HASH, WIDTH

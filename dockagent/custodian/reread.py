@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dockagent.core import merkle
 from dockagent.core.model import CHUNK
+from dockagent.core.proof import merkle
 from dockagent.errors import Refused
 from dockagent.stores.archive import Archive, Facts, Reading
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from dockagent.core import store_receipt
+from dockagent.core.central import store_receipt
 from dockagent.custodian import permits, reports
 from dockagent.custodian.clip_record import Ledgers
 from dockagent.custodian.docks import Ids, check_dock

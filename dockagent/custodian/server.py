@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from dockagent import __version__
-from dockagent.core import store_receipt
-from dockagent.core.witnessing import MOST_REQUEST
+from dockagent.core.central import store_receipt
+from dockagent.core.proof.witnessing import MOST_REQUEST
 from dockagent.custodian.folders import PERMIT
 from dockagent.custodian.reread import small
 from dockagent.custodian.service_state import ServiceState

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dockagent import systemd
 from dockagent.clock import Clock, SystemClock
-from dockagent.core.note import VerifierKey
+from dockagent.core.proof.note import VerifierKey
 from dockagent.custodian import settings as settings_of
 from dockagent.custodian import share
 from dockagent.custodian.key import SigningKey

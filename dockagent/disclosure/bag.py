@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from dockagent.core import bagit
+from dockagent.core.disclosure import bagit
 from dockagent.durable import RealDisk
 from dockagent.ledger.entries import Readable
 

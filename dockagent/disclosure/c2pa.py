@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dockagent.clock import Clock
-from dockagent.core import certificates, plan
+from dockagent.core import plan
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import certificates
 from dockagent.disclosure.bag import BagWriter
 from dockagent.disclosure.clips import Packed
 from dockagent.errors import Permanent, Refused, UsageError

@@ -1,7 +1,8 @@
 """The records of a package as CASE/UCO JSON-LD (caseontology.org 1.x): what other forensic tools read.
 
 A rendering, not evidence: the signed records are. ``case_validate`` looks at the shape only; it takes a time without
-a zone and an end before its start. So those are refused here (:func:`dockagent.core.package_form.check_times`).
+a zone and an end before its start. So those are refused here:
+:func:`dockagent.core.disclosure.package_form.check_times`.
 """
 
 import json
@@ -9,9 +10,9 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from dockagent.core.disclosure.package_form import END, START, check_times
 from dockagent.core.model import Clip
 from dockagent.core.moment import parse_rfc3339, rfc3339
-from dockagent.core.package_form import END, START, check_times
 from dockagent.disclosure.records import Told
 
 CONTEXT = {

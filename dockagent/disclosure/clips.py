@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockagent.core import dsse, plan
+from dockagent.core import plan
+from dockagent.core.disclosure.package_form import CLIPS, SUFFIX
 from dockagent.core.model import Clip
-from dockagent.core.package_form import CLIPS, SUFFIX
+from dockagent.core.proof import dsse
 from dockagent.disclosure.bag import BagWriter
 from dockagent.disclosure.originals import Places, find, record_of
 from dockagent.errors import Refused

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from dockagent.clock import Clock
-from dockagent.core import clip_fields, dsse, excerpt_proof, merkle, merkle_range, note, strict_json, tlog_proof
-from dockagent.core.clip_fields import MEMBER, REVEALS
-from dockagent.core.clip_samples import sample_leaf
-from dockagent.core.excerpt_cut import Cut, Stretch
-from dockagent.core.excerpt_proof import FILES, PROOF_FILE, Fields, Proof
+from dockagent.core import strict_json
+from dockagent.core.disclosure import clip_fields, excerpt_proof
+from dockagent.core.disclosure.clip_fields import MEMBER, REVEALS
+from dockagent.core.disclosure.excerpt_cut import Cut, Stretch
+from dockagent.core.disclosure.excerpt_proof import FILES, PROOF_FILE, Fields, Proof
+from dockagent.core.movie.clip_samples import sample_leaf
+from dockagent.core.proof import dsse, merkle, merkle_range, note, tlog_proof
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, Permanent, Refused, UsageError
 from dockagent.ledger import witnessed

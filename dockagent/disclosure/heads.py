@@ -5,7 +5,7 @@ vouched for before. Nothing is written beside the ledger: that is the dock's own
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dockagent.core import cosignature, merkle, note
+from dockagent.core.proof import cosignature, merkle, note
 from dockagent.durable import Disk
 from dockagent.errors import DockError, Refused
 from dockagent.ledger import witnessed

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dockagent.core import dsse
-from dockagent.core.key_statement import public_pem
+from dockagent.core.proof import dsse
+from dockagent.core.proof.key_statement import public_pem
 from dockagent.errors import Refused
 from dockagent.ledger.trust import DockIdentity, Trust
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from dockagent.clock import Clock
 from dockagent.core import strict_json
 from dockagent.core.acts import Grounds, Recorded
+from dockagent.core.disclosure.package_form import RECORDS
 from dockagent.core.model import Clip
 from dockagent.core.moment import rfc3339
-from dockagent.core.package_form import RECORDS
 from dockagent.disclosure import case, page, pdf, readme
 from dockagent.disclosure.bag import BagWriter
 from dockagent.disclosure.c2pa import Credential, sidecar

@@ -4,8 +4,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dockagent.core import dsse, merkle, strict_json, tlog_proof
-from dockagent.core.package_form import BUNDLE, ENVELOPE, RECORDS, WITHHELD, bundle
+from dockagent.core import strict_json
+from dockagent.core.disclosure.package_form import BUNDLE, ENVELOPE, RECORDS, WITHHELD, bundle
+from dockagent.core.proof import dsse, merkle, tlog_proof
 from dockagent.disclosure.heads import Head
 from dockagent.disclosure.records import Told
 from dockagent.errors import DockError

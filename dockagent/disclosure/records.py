@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dockagent.core import dsse, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import dsse
 
 INVENTORY = "camera.inventory"
 

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from dockagent.core import custody, dsse
+from dockagent.core import custody
 from dockagent.core.model import State
 from dockagent.core.narrate import tell
+from dockagent.core.proof import dsse
 from dockagent.core.session import advance
 from dockagent.disclosure.page import Line
 from dockagent.disclosure.records import Told, clips_of

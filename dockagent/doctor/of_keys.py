@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dockagent.core import certificates
 from dockagent.core.moment import Instant, rfc3339
+from dockagent.core.proof import certificates
 from dockagent.doctor.check import Check, failure, ok, warning
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError

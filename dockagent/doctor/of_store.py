@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dockagent.core import custody
 from dockagent.core import events as ev
-from dockagent.core import promise as pr
+from dockagent.core.central import promise as pr
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.doctor.check import Check, failure, ok, warning
 from dockagent.durable import RealDisk

@@ -5,8 +5,8 @@ from datetime import tzinfo
 
 from dockagent.config import Config, terms_of
 from dockagent.core.moment import Instant
-from dockagent.core.pace import rate_words
-from dockagent.core.uplink import Terms
+from dockagent.core.uplink.pace import rate_words
+from dockagent.core.uplink.turns import Terms
 from dockagent.doctor.check import Check, failure, ok, warning
 from dockagent.errors import DockError
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from dockagent.config import Timestamps, Witness, Witnesses
-from dockagent.core import cosignature, note
 from dockagent.core.moment import Instant, rfc3339
+from dockagent.core.proof import cosignature, note
 from dockagent.core.summary import minutes_ago
 from dockagent.doctor.check import Check, failure, ok, warning
 from dockagent.durable import RealDisk

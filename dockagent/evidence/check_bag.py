@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dockagent.core import bagit
+from dockagent.core.disclosure import bagit
 from dockagent.errors import Refused
 from dockagent.evidence.report import Verdict
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dockagent.core import catalogue
 from dockagent.core.plan import SEALED_MASTER
+from dockagent.core.review import catalogue
 from dockagent.errors import Refused
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.entries import MAX_ENTRY

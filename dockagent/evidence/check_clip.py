@@ -15,8 +15,9 @@ from typing import IO, Any
 
 import msgspec
 
-from dockagent.core import dsse, merkle, plan, seal_record, strict_json
-from dockagent.core.clip_samples import Measure
+from dockagent.core import plan, seal_record, strict_json
+from dockagent.core.movie.clip_samples import Measure
+from dockagent.core.proof import dsse, merkle
 from dockagent.core.seal_record import Sealing
 from dockagent.core.stream.in_stream import InStream
 from dockagent.errors import Refused

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dockagent.core import merkle, strict_json, tlog_proof
+from dockagent.core import strict_json
+from dockagent.core.proof import merkle, tlog_proof
 from dockagent.errors import Refused
 from dockagent.evidence.check_records import gravest, parse_record
 from dockagent.evidence.check_vouched import check_vouched

@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core import clip_fields, dsse, excerpt_proof, strict_json
-from dockagent.core.clip_samples import Track
-from dockagent.core.excerpt_proof import Proof
+from dockagent.core import strict_json
+from dockagent.core.disclosure import clip_fields, excerpt_proof
+from dockagent.core.disclosure.excerpt_proof import Proof
+from dockagent.core.movie.clip_samples import Track
+from dockagent.core.proof import dsse
 from dockagent.errors import Refused, UsageError
 from dockagent.evidence.check_clip import chunks
 from dockagent.evidence.check_entry import Entry, check_entry

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-from dockagent.core import excerpt, merkle_range
-from dockagent.core.boxes import Source, Walker
-from dockagent.core.clip_samples import Hashed, Track, hashed, presentation
-from dockagent.core.excerpt_cut import Stretch
-from dockagent.core.excerpt_proof import Proof
-from dockagent.core.movie import read_movie
-from dockagent.core.movie_raw import RawTrack, read_raw
-from dockagent.core.movie_writer import OutTrack, lay_out
+from dockagent.core.disclosure import excerpt
+from dockagent.core.disclosure.excerpt_cut import Stretch
+from dockagent.core.disclosure.excerpt_proof import Proof
+from dockagent.core.movie.boxes import Source, Walker
+from dockagent.core.movie.clip_samples import Hashed, Track, hashed, presentation
+from dockagent.core.movie.movie import read_movie
+from dockagent.core.movie.raw import RawTrack, read_raw
+from dockagent.core.movie.writer import OutTrack, lay_out
+from dockagent.core.proof import merkle_range
 from dockagent.errors import Refused
 
 _SHOWN = {

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 
-from dockagent.core import cosignature, merkle, note
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import cosignature, merkle, note
 from dockagent.errors import Missing, Refused
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger import timestamps

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dockagent.core import dsse, merkle, note, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import dsse, merkle, note
 from dockagent.errors import Refused
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.owners import Owners

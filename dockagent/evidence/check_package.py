@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dockagent.core import merkle, strict_json, tlog_proof
-from dockagent.core.package_form import CASE, CLIPS, PACKAGE, TRUST, check_times, is_master
+from dockagent.core import strict_json
+from dockagent.core.disclosure.package_form import CASE, CLIPS, PACKAGE, TRUST, check_times, is_master
+from dockagent.core.proof import merkle, tlog_proof
 from dockagent.errors import Refused, UsageError
 from dockagent.evidence.check_bag import Bag, about, check_bag, read
 from dockagent.evidence.check_clip import MASTER, RECORD_FILE, check_clip

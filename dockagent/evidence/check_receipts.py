@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dockagent.core import dsse, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import dsse
 from dockagent.errors import Refused
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.entries import MAX_ENTRY

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dockagent.core import dsse, merkle, strict_json, tlog_proof
-from dockagent.core.package_form import BUNDLE, ENVELOPE, RECORDS, WITHHELD, bundle
+from dockagent.core import strict_json
+from dockagent.core.disclosure.package_form import BUNDLE, ENVELOPE, RECORDS, WITHHELD, bundle
+from dockagent.core.proof import dsse, merkle, tlog_proof
 from dockagent.errors import Refused
 from dockagent.evidence.check_bag import Bag, read
 from dockagent.evidence.check_vouched import Vouched, check_vouched

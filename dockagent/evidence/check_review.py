@@ -7,10 +7,12 @@ The ledger is replayed for it, so that the list of every request is made again f
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dockagent.core import cosignature, custody, dsse, note, review
+from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.model import Review, State
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import cosignature, dsse, note
+from dockagent.core.review import review
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 from dockagent.evidence.check_history import Found, roots_at

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dockagent.core import merkle
-from dockagent.core.clip_samples import Measure, Track
+from dockagent.core.movie.clip_samples import Measure, Track
+from dockagent.core.proof import merkle
 from dockagent.evidence.report import Verdict
 
 

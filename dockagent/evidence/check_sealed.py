@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from dockagent.core import plan
-from dockagent.core.boxes import Source
+from dockagent.core.movie.boxes import Source
 from dockagent.core.seal_record import SealedObject, Sealing
 from dockagent.errors import Missing, Refused
 from dockagent.evidence.report import Verdict

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dockagent.core import dsse, store_receipt
-from dockagent.core import permit as permits
-from dockagent.core.custodian_key import CustodianKey
-from dockagent.core.store_receipt import StoreReceipt
+from dockagent.core.central import store_receipt
+from dockagent.core.central.custodian_key import CustodianKey
+from dockagent.core.central.store_receipt import StoreReceipt
+from dockagent.core.permits import permit as permits
+from dockagent.core.proof import dsse
 from dockagent.errors import Refused
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger.entries import MAX_ENTRY

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from dockagent.core import cosignature, note
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import cosignature, note
 from dockagent.errors import Missing, Refused
 from dockagent.evidence.in_force import Signed, head_signed
 from dockagent.evidence.keyring import NO_TIME, Keyring

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from dockagent.clock import Clock, SystemClock
-from dockagent.core.boxes import Source
-from dockagent.core.clip_samples import Measure
+from dockagent.core.movie.boxes import Source
+from dockagent.core.movie.clip_samples import Measure
 from dockagent.core.stream.in_stream import InStream
 from dockagent.media.child import OpenFile
 from dockagent.media.in_stream import signatures_in

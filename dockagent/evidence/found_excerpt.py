@@ -4,7 +4,7 @@ import io
 from functools import partial
 from pathlib import Path
 
-from dockagent.core.excerpt_proof import MOST_BYTES, PROOF_FILE
+from dockagent.core.disclosure.excerpt_proof import MOST_BYTES, PROOF_FILE
 from dockagent.evidence.check_excerpt import check_excerpt, docks_in
 from dockagent.evidence.check_sealed import Open
 from dockagent.evidence.keyring import Keyring

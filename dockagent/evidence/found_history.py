@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dockagent.core import note
+from dockagent.core.proof import note
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.evidence.check_history import Found
 from dockagent.ledger.tiles import CHECKPOINT

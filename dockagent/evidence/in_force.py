@@ -7,7 +7,7 @@ keys itself, see :mod:`dockagent.evidence.owners`.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dockagent.core import dsse, note
+from dockagent.core.proof import dsse, note
 from dockagent.errors import Refused
 from dockagent.evidence.keyring import Keyring
 from dockagent.evidence.report import Verdict

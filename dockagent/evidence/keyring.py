@@ -7,7 +7,7 @@ from typing import Self
 
 from cryptography import x509
 
-from dockagent.core import certificates, dsse, key_statement
+from dockagent.core.proof import certificates, dsse, key_statement
 from dockagent.errors import Refused
 from dockagent.evidence.report import Verdict
 from dockagent.ledger.trust import DockIdentity, Trust

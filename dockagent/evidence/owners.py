@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from dockagent.core import dsse, note
 from dockagent.core.moment import parse_rfc3339
+from dockagent.core.proof import dsse, note
 from dockagent.errors import Refused
 from dockagent.evidence.keyring import Keyring, valid_until
 from dockagent.evidence.report import Verdict

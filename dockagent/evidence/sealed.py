@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
-from dockagent.core.boxes import Source
+from dockagent.core.movie.boxes import Source
 from dockagent.errors import Missing, UsageError
 from dockagent.sealing import age
 

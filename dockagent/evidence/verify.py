@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from dockagent.core import note, paths
-from dockagent.core.excerpt_proof import PROOF_FILE
+from dockagent.core import paths
+from dockagent.core.disclosure.excerpt_proof import PROOF_FILE
 from dockagent.core.plan import SEALED_MASTER
+from dockagent.core.proof import note
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.evidence import found_excerpt, found_history
 from dockagent.evidence.check_bag import DECLARED, is_bag

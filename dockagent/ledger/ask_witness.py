@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from dockagent.core import cosignature, note, witnessing
+from dockagent.core.proof import cosignature, note, witnessing
 from dockagent.errors import Permanent, Refused, Retryable, UsageError
 
 _ROUNDS = 3  # the size that we guessed, the size that it said, and once more if somebody came between

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from dockagent import __version__
-from dockagent.core.custodian_key import CustodianKey
+from dockagent.core.central.custodian_key import CustodianKey
 from dockagent.errors import Retryable, UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import dsse
+from dockagent.core.proof import dsse
 from dockagent.errors import Refused
 from dockagent.ledger.keys import RECORD
 

@@ -22,7 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockagent.core import dsse, key_statement, note
+from dockagent.core.proof import dsse, key_statement, note
 from dockagent.durable import Disk
 from dockagent.errors import UsageError
 from dockagent.ledger.keys_identity import (

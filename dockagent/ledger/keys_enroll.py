@@ -1,6 +1,7 @@
 """Having an agency's CA vouch for the dock's identity: the request, and the chain that comes back.
 
-The chain is judged by the policy for devices in :mod:`dockagent.core.certificates`, and by what makes it this dock's.
+The chain is judged by the policy for devices in :mod:`dockagent.core.proof.certificates`, and by what makes it
+this dock's.
 """
 
 import itertools
@@ -13,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from dockagent.core import certificates
 from dockagent.core.events import Event, KeysCertified
+from dockagent.core.proof import certificates
 from dockagent.durable import Disk
 from dockagent.errors import Refused, UsageError
 from dockagent.ledger.keys import CERTIFICATE, PUBLIC, Keys

@@ -1,8 +1,8 @@
 """Where a dock's identity lives: in a file of its own, in a systemd credential, or in a TPM.
 
-The identity is a P-256 key that signs little (:mod:`dockagent.core.key_statement`, certificate requests). What signs
-every record and checkpoint are keys in files beside it. An identity that is not a file of the keys folder also gives
-the secret under which those files are encrypted (PKCS #8), so that a stolen disk signs nothing.
+The identity is a P-256 key that signs little (:mod:`dockagent.core.proof.key_statement`, certificate requests). What
+signs every record and checkpoint are keys in files beside it. An identity that is not a file of the keys folder also
+gives the secret under which those files are encrypted (PKCS #8), so that a stolen disk signs nothing.
 
 One small file says which it is: ``identity.pem``, ``identity.credential`` or ``identity.tpm``; the set of keys that
 brought in another identity adds its number (``identity-3.tpm``).

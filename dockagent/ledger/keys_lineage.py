@@ -7,7 +7,8 @@ is what a thief of old keys runs into.
 
 from collections.abc import Iterable
 
-from dockagent.core import key_statement, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import key_statement
 from dockagent.errors import Refused
 from dockagent.ledger.trust import DockIdentity
 
@@ -41,8 +42,9 @@ class Lineage:
     def take(self, index: int, payload: bytes) -> DockIdentity | None:
         """Take note of record ``index``, whose signature by :meth:`at` was checked; the new set where it hands over.
 
-        Raises Refused for a handing over that is none (see :func:`dockagent.core.key_statement.check_succession`), or
-        that leads to other keys than those that are believed for its place already: that is a fork.
+        Raises Refused for a handing over that is none (see
+        :func:`dockagent.core.proof.key_statement.check_succession`), or that leads to other keys than those that are
+        believed for its place already: that is a fork.
         """
         statement = handed_over(payload)
         if statement is None:

@@ -20,10 +20,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from dockagent.core import custody, dsse, key_statement, note
+from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.model import State
 from dockagent.core.moment import Instant
+from dockagent.core.proof import dsse, key_statement, note
 from dockagent.durable import Disk
 from dockagent.errors import Refused
 from dockagent.ledger.keys import PUBLIC, Keys, make_signing_keys

@@ -26,7 +26,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import key_statement, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import key_statement
 from dockagent.durable import Disk
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.ledger.keys_identity import Maker, Random, file_name

@@ -3,7 +3,7 @@ kept, 40 bytes a record."""
 
 from collections.abc import Iterator
 
-from dockagent.core import merkle
+from dockagent.core.proof import merkle
 from dockagent.durable import Disk
 from dockagent.errors import Refused
 from dockagent.ledger import entries

@@ -15,7 +15,8 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import merkle, note, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import merkle, note
 from dockagent.durable import Disk, RealDisk
 from dockagent.errors import Refused
 from dockagent.ledger import entries

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from dockagent.core import note
+from dockagent.core.proof import note
 from dockagent.errors import UsageError
 from dockagent.ledger import timestamps
 from dockagent.ledger.ask_witness import Post, WitnessPeer, parse_peer

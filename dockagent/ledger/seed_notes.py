@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from dockagent.core import cosignature, merkle, note, review
 from dockagent.core.model import Cosigner
+from dockagent.core.proof import cosignature, merkle, note
+from dockagent.core.review import review
 from dockagent.durable import Disk
 from dockagent.errors import Refused
 from dockagent.ledger import witnessed

@@ -26,7 +26,7 @@ publication writes the same again. Reading it back is in ``ledger/tiles_read.py`
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from dockagent.core import merkle, note
+from dockagent.core.proof import merkle, note
 from dockagent.errors import Refused
 
 WIDTH = 256

@@ -9,7 +9,7 @@ believed is its caller's question.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dockagent.core import merkle, note
+from dockagent.core.proof import merkle, note
 from dockagent.errors import Missing, Refused
 from dockagent.ledger.entries import MAX_ENTRY
 from dockagent.ledger.tiles import (

@@ -11,7 +11,7 @@ A file of PEM certificates alone is a trust file too, which believes just these.
 
 Optional too: ``witnesses``, the vkeys of outsiders whose cosignatures count; ``quorum``, how many of them a ledger must
 bear, else it does not pass; ``tsa_roots_pem``, the roots of time-stamping authorities; ``custodians``, the lines of
-those whose receipts beside the store count (:mod:`dockagent.core.custodian_key`).
+those whose receipts beside the store count (:mod:`dockagent.core.central.custodian_key`).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +21,10 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import certificates, cosignature, custodian_key, dsse, key_statement, note, strict_json
-from dockagent.core.custodian_key import CustodianKey
+from dockagent.core import strict_json
+from dockagent.core.central import custodian_key
+from dockagent.core.central.custodian_key import CustodianKey
+from dockagent.core.proof import certificates, cosignature, dsse, key_statement, note
 from dockagent.errors import Refused, UsageError
 
 _OPTIONAL = {"dock_roots_pem", "witnesses", "quorum", "tsa_roots_pem", "custodians"}

@@ -15,8 +15,8 @@ import threading
 from dataclasses import dataclass
 
 from dockagent.clock import Clock
-from dockagent.core import cosignature, note, witnessing
-from dockagent.core.witnessing import Head, Logs, Refusal
+from dockagent.core.proof import cosignature, note, witnessing
+from dockagent.core.proof.witnessing import Head, Logs, Refusal
 from dockagent.durable import Disk
 from dockagent.errors import DockError, Refused
 from dockagent.ledger.witness_key import WitnessKey

@@ -14,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from dockagent.core import cosignature, note
+from dockagent.core.proof import cosignature, note
 from dockagent.durable import Disk, RealDisk
 from dockagent.errors import Refused, UsageError
 

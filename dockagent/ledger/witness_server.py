@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from dockagent import __version__
-from dockagent.core.witnessing import MOST_REQUEST
+from dockagent.core.proof.witnessing import MOST_REQUEST
 from dockagent.errors import UsageError
 from dockagent.ledger.deadline import deadline
 from dockagent.ledger.witness import TEXT, Answer, Witness

@@ -4,7 +4,7 @@
 import re
 from collections.abc import Iterable
 
-from dockagent.core import note
+from dockagent.core.proof import note
 from dockagent.durable import Disk
 
 FOLDER = "witnessed"

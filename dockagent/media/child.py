@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from dockagent.clock import Clock
-from dockagent.core.boxes import Source
+from dockagent.core.movie.boxes import Source
 from dockagent.errors import Missing
 
 STDERR_TAIL = 4096

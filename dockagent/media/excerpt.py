@@ -13,8 +13,8 @@ import msgspec
 
 from dockagent import errors
 from dockagent.clock import Clock
-from dockagent.core.excerpt import Span
-from dockagent.core.excerpt_cut import Cut, NoCut
+from dockagent.core.disclosure.excerpt import Span
+from dockagent.core.disclosure.excerpt_cut import Cut, NoCut
 from dockagent.errors import DockError, Permanent
 from dockagent.media import child
 
@@ -29,7 +29,7 @@ _KINDS: dict[str, type[Cut] | type[NoCut]] = {"Cut": Cut, "NoCut": NoCut}
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to cut: of the clip in ``master``, of ``size`` bytes, the tracks that ``tracks`` names (see
-    :func:`dockagent.core.excerpt.choose`), in the time ``span``."""
+    :func:`dockagent.core.disclosure.excerpt.choose`), in the time ``span``."""
 
     master: Path
     size: int
@@ -38,8 +38,8 @@ class Wanted:
 
 
 def cut(wanted: Wanted, out: Path, clock: Clock) -> Cut:
-    """Cut into the new file ``out``. Raises the error of :func:`dockagent.core.excerpt_cut.cut` that says why there is
-    none, Permanent where the child failed; ``out`` is then worth nothing."""
+    """Cut into the new file ``out``. Raises the error of :func:`dockagent.core.disclosure.excerpt_cut.cut` that says
+    why there is none, Permanent where the child failed; ``out`` is then worth nothing."""
     seconds = _LEAST_S + wanted.size // _SLOWEST
     code = [Path(__file__).parents[2], Path(msgspec.__file__).parents[1]]
     argv = [os.path.realpath(sys.executable), "-I", "-S", "-B", str(_CHILD), os.pathsep.join(map(str, code))]

@@ -17,8 +17,8 @@ def main(paths: str, file: str, size: int, tracks: str, span: tuple[int, int], o
     sys.path += paths.split(os.pathsep)
     import msgspec  # found only now
 
-    from dockagent.core.excerpt import Span
-    from dockagent.core.excerpt_cut import cut
+    from dockagent.core.disclosure.excerpt import Span
+    from dockagent.core.disclosure.excerpt_cut import cut
 
     with Path(file).open("rb", buffering=0) as source, Path(out).open("xb") as sink:
         os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)

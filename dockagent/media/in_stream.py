@@ -15,8 +15,8 @@ import cryptography
 import msgspec
 
 from dockagent.clock import Clock
-from dockagent.core.boxes import Walker
-from dockagent.core.movie import is_movie
+from dockagent.core.movie.boxes import Walker
+from dockagent.core.movie.movie import is_movie
 from dockagent.core.stream.c2pa_verdicts import Validated, c2pa_judged
 from dockagent.core.stream.containers import unread_container
 from dockagent.core.stream.in_stream import C2PA, InStream, StreamSignature

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from dockagent.clock import Clock
-from dockagent.core.clip_samples import NOT_A_MOVIE, Measure, looks_right
+from dockagent.core.movie.clip_samples import NOT_A_MOVIE, Measure, looks_right
 from dockagent.core.stream.in_stream import InStream
 from dockagent.media import child
 

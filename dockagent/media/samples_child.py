@@ -16,7 +16,7 @@ def main(paths: str, size: int) -> None:
     sys.path += paths.split(os.pathsep)
     import msgspec  # found only now
 
-    from dockagent.core.clip_samples import measure
+    from dockagent.core.movie.clip_samples import measure
     from dockagent.core.stream.scan import glance
 
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0) as source:

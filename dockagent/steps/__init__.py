@@ -24,16 +24,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from dockagent.core import custodian_table, erasing, permit_table, plan, store_table
-from dockagent.core import early as early_files
-from dockagent.core import erase_orders as eo
 from dockagent.core import events as ev
 from dockagent.core import orders as od
-from dockagent.core.early_parts import NO_PARTS
-from dockagent.core.erasing import Ground
-from dockagent.core.events_custodian import CustodianAsked, OfCustodian
-from dockagent.core.events_permit import Erased, EraseFailed, PermitRefused, PermitSeen, PermitsSought
+from dockagent.core import plan
+from dockagent.core.central import custodian_table, store_table
+from dockagent.core.events.custodian import CustodianAsked, OfCustodian
+from dockagent.core.events.permit import Erased, EraseFailed, PermitRefused, PermitSeen, PermitsSought
 from dockagent.core.model import Clip, ClipPhase, Session, State
+from dockagent.core.permits import erase_orders as eo
+from dockagent.core.permits import erasing, permit_table
+from dockagent.core.permits.erasing import Ground
+from dockagent.core.uplink import early as early_files
+from dockagent.core.uplink.early_parts import NO_PARTS
 from dockagent.errors import DockError, Missing, Retryable
 from dockagent.steps import (
     admit,

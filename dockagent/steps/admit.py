@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core import catalogue, clip_fields, plan, seal_record, strict_json
 from dockagent.core import events as ev
-from dockagent.core.clip_samples import Measure
+from dockagent.core import plan, seal_record, strict_json
+from dockagent.core.disclosure import clip_fields
 from dockagent.core.model import CHUNK, Clip, Thing
 from dockagent.core.moment import rfc3339
+from dockagent.core.movie.clip_samples import Measure
+from dockagent.core.review import catalogue
 from dockagent.errors import Permanent
 from dockagent.steps.world import World
 

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dockagent.core import custodian_key, custodian_table, store_receipt
 from dockagent.core import events as ev
-from dockagent.core.custodian_state import CustodianWord
-from dockagent.core.custodian_table import Wanted
-from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
-from dockagent.core.store_receipt import StoreReceipt
+from dockagent.core.central import custodian_key, custodian_table, store_receipt
+from dockagent.core.central.custodian_state import CustodianWord
+from dockagent.core.central.custodian_table import Wanted
+from dockagent.core.central.store_receipt import StoreReceipt
+from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
 from dockagent.errors import Missing, Refused, Retryable, UsageError
 from dockagent.ledger.custodian_peer import Counterparty, Fetch, fetch_http
 from dockagent.steps.world import World

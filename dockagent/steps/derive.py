@@ -5,7 +5,7 @@ import shutil
 from dockagent.clock import Clock
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.model import Thing
 from dockagent.durable import RealDisk
 from dockagent.steps.preview import PreviewLimits, make_preview

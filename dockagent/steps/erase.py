@@ -8,15 +8,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dockagent.core import events_permit as ev
-from dockagent.core import permit as permits
-from dockagent.core.erasing import Ground, Refusal
-from dockagent.core.event import Event
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
+from dockagent.core.events import permit as ev
+from dockagent.core.events.event import Event
 from dockagent.core.paths import to_bytes, to_text
-from dockagent.core.permit import Named
-from dockagent.core.permit_state import KnownPermit, OpenAsk, Tombstone
-from dockagent.core.permit_table import Wanted
+from dockagent.core.permits import permit as permits
+from dockagent.core.permits.erasing import Ground, Refusal
+from dockagent.core.permits.permit import Named
+from dockagent.core.permits.permit_state import KnownPermit, OpenAsk, Tombstone
+from dockagent.core.permits.permit_table import Wanted
 from dockagent.errors import DockError, Missing, Refused, Retryable
 from dockagent.ledger.custodian_peer import Counterparty
 from dockagent.steps.listing import list_card

@@ -16,13 +16,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import certificates, recognise
 from dockagent.core import events as ev
-from dockagent.core.inventory import Finding
+from dockagent.core.camera import recognise
+from dockagent.core.camera.inventory import Finding
+from dockagent.core.camera.profile import Profile
 from dockagent.core.model import Camera
 from dockagent.core.officers import Officers
 from dockagent.core.paths import to_text
-from dockagent.core.profile import Profile
+from dockagent.core.proof import certificates
 from dockagent.errors import DockError, Permanent
 from dockagent.steps import mode
 from dockagent.steps.listing import list_card, read_file

@@ -8,7 +8,7 @@ from pathlib import Path
 from dockagent.clock import Clock
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.clip_samples import Measure
+from dockagent.core.movie.clip_samples import Measure
 from dockagent.core.stream.in_stream import InStream
 from dockagent.durable import RealDisk
 from dockagent.media.in_stream import in_stream

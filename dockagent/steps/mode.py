@@ -13,9 +13,9 @@ it then leaves its port and comes back as another device.
 from collections.abc import Mapping
 
 from dockagent.core import events as ev
-from dockagent.core import recognise
+from dockagent.core.camera import recognise
+from dockagent.core.camera.profile import Profile
 from dockagent.core.model import Camera
-from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Gone, Permanent, Retryable
 from dockagent.steps.world import World
 from dockagent.transports import ModeSwitch

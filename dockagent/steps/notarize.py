@@ -9,11 +9,11 @@ import hashlib
 import io
 from dataclasses import dataclass, field
 
-from dockagent.core import cosignature, merkle, note
 from dockagent.core import events as ev
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.history import CONTRADICTED
-from dockagent.core.inventory import Finding
 from dockagent.core.model import Cosigner, TimeStamp
+from dockagent.core.proof import cosignature, merkle, note
 from dockagent.errors import DockError, Missing, Refused, Retryable
 from dockagent.ledger import tiles, witnessed
 from dockagent.ledger.ask_witness import Contradicted, WitnessPeer, ask

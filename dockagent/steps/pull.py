@@ -14,11 +14,12 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 from dockagent.core import events as ev
-from dockagent.core import merkle, plan
-from dockagent.core.early_parts import PartDigests, Parts
-from dockagent.core.inventory import Entry
+from dockagent.core import plan
+from dockagent.core.camera.inventory import Entry
 from dockagent.core.model import CHUNK, RELISTS
 from dockagent.core.paths import to_bytes
+from dockagent.core.proof import merkle
+from dockagent.core.uplink.early_parts import PartDigests, Parts
 from dockagent.durable import Disk, DiskFull, Reader
 from dockagent.errors import DockError, Gone, Permanent, Retryable
 from dockagent.steps.growing import growing

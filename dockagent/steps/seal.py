@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.model import Clip, Seal, Thing
 from dockagent.durable import Disk
 from dockagent.errors import DockError, Missing, Retryable

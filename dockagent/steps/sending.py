@@ -1,10 +1,10 @@
-"""What a failure to send is: whose trouble, and of which kind. How long that means to wait is in ``core/link.py``."""
+"""What a failure to send is: whose trouble, and of which kind. How long to wait for it: ``core/uplink/link.py``."""
 
 from dockagent.clock import Clock
 from dockagent.core import events as ev
-from dockagent.core import link
-from dockagent.core.link import LinkTrouble
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink import link
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.durable import DiskFull
 from dockagent.errors import DockError, Retryable
 from dockagent.stores import Unseen

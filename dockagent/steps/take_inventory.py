@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dockagent.core import events as ev
-from dockagent.core import inventory, manifest, plan, strict_json
-from dockagent.core.inventory import Entry, FileFact, Finding, Skipped
+from dockagent.core import plan, strict_json
+from dockagent.core.camera import inventory, manifest
+from dockagent.core.camera.inventory import Entry, FileFact, Finding, Skipped
+from dockagent.core.camera.profile import Profile
 from dockagent.core.model import UNLISTED, Receipt
 from dockagent.core.paths import to_bytes, to_text
-from dockagent.core.profile import Profile
 from dockagent.errors import DockError, Gone
 from dockagent.steps.identify import CHAIN_LIMIT
 from dockagent.steps.listing import list_card, read_file

@@ -16,11 +16,12 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from dockagent.core import catalogue, plan
 from dockagent.core import events as ev
-from dockagent.core.early_parts import NO_PARTS, Parts
-from dockagent.core.inventory import Finding
+from dockagent.core import plan
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.model import Receipt, Thing
+from dockagent.core.review import catalogue
+from dockagent.core.uplink.early_parts import NO_PARTS, Parts
 from dockagent.durable import Reader
 from dockagent.errors import DockError, Permanent, Retryable
 from dockagent.steps import sending

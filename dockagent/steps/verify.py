@@ -1,7 +1,7 @@
 """Verify: what a clip's camera signed about it, against the bytes that the dock read."""
 
 from dockagent.core import events as ev
-from dockagent.core import manifest
+from dockagent.core.camera import manifest
 from dockagent.core.model import Clip
 
 

@@ -7,14 +7,14 @@ from typing import Protocol
 from cryptography import x509
 
 from dockagent.clock import Clock
-from dockagent.core.catalogue import Cataloguer
-from dockagent.core.clip_samples import Measure
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
+from dockagent.core.camera.profile import Console, Profile
 from dockagent.core.model import Thing
+from dockagent.core.movie.clip_samples import Measure
 from dockagent.core.officers import PLAIN, Officers
-from dockagent.core.profile import Console, Profile
+from dockagent.core.review.catalogue import Cataloguer
 from dockagent.core.stream.in_stream import InStream
-from dockagent.core.uplink import Terms
+from dockagent.core.uplink.turns import Terms
 from dockagent.durable import Disk
 from dockagent.errors import Missing
 from dockagent.ledger.custodian_peer import Counterparty

@@ -4,8 +4,8 @@ import hashlib
 import io
 from collections.abc import Callable
 
-from dockagent.core import promise as pr
-from dockagent.core.promise import Kept, broken, kept, not_asked
+from dockagent.core.central import promise as pr
+from dockagent.core.central.promise import Kept, broken, kept, not_asked
 from dockagent.durable import Disk
 from dockagent.errors import Permanent
 from dockagent.stores import Conflict, Source, Store

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from dockagent.clock import Clock
-from dockagent.core.pace import Pace
+from dockagent.core.uplink.pace import Pace
 from dockagent.durable import Reader
 from dockagent.stores import Source, Store, Stored
 from dockagent.stores.early import EarlyStore, EarlyUpload

@@ -1,15 +1,14 @@
 """Trying a store's promises on the live store, in a folder of its own (``scratch/…``).
 
-The values and names are in :mod:`dockagent.core.promise`, so that records can hold them. A store that can be asked has
-``prove``; what it leaves is a few bytes, and where a lock holds them they stay until their retention ends.
+The values and names are in :mod:`dockagent.core.central.promise`, so that records can hold them. A store that can be
+asked has ``prove``; what it leaves is a few bytes, and where a lock holds them they stay until their retention ends.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from dockagent.core.events_store import Standing, StoreChecked, StoreKind
-from dockagent.core.promise import (
+from dockagent.core.central.promise import (
     BROKEN,
     HONEST,
     KEEPS_VERSIONS,
@@ -20,11 +19,12 @@ from dockagent.core.promise import (
     Kept,
     answers,
 )
+from dockagent.core.events.store import Standing, StoreChecked, StoreKind
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What trying found: see :class:`dockagent.core.events_store.StoreChecked`, which is its record."""
+    """What trying found: see :class:`dockagent.core.events.store.StoreChecked`, which is its record."""
 
     store: str
     kind: StoreKind

@@ -22,8 +22,8 @@ from botocore.exceptions import (
 )
 
 from dockagent.clock import Clock
-from dockagent.core.link import LinkTrouble
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.errors import DockError, Permanent
 
 _AGAIN = "nothing to do: it is tried again"

@@ -16,8 +16,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dockagent.clock import Clock
-from dockagent.core import promise as pr
-from dockagent.core.promise import Kept, broken, kept, not_asked
+from dockagent.core.central import promise as pr
+from dockagent.core.central.promise import Kept, broken, kept, not_asked
 from dockagent.stores.promises import Proof
 from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_errors import code, named_errors, skew_ms, skew_words, status

@@ -19,9 +19,9 @@ from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from dockagent.clock import Clock
-from dockagent.core.link import LinkTrouble
 from dockagent.core.moment import rfc3339
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.errors import DockError, Permanent
 from dockagent.stores import Source, Store, Stored
 from dockagent.stores.intake import Tally, open_source, read_some

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dockagent.core.link import LinkTrouble
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.errors import DockError, Permanent
 
 _AGAIN = "nothing to do: it is tried again"

@@ -4,8 +4,8 @@ import hashlib
 import http.client
 from collections.abc import Collection
 
-from dockagent.core.link import LinkTrouble
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.stores import Conflict, Source, Stored, Unseen
 from dockagent.stores.intake import BUFFER
 from dockagent.stores.swift_client import Client

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 from dockagent.clock import Clock
-from dockagent.core import promise
-from dockagent.core.promise import Kept, broken, kept, not_asked
+from dockagent.core.central import promise
+from dockagent.core.central.promise import Kept, broken, kept, not_asked
 from dockagent.errors import DockError
 from dockagent.stores.promises import Proof
 from dockagent.stores.swift_client import Client, body_of

@@ -24,8 +24,8 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from dockagent.core import catalogue
 from dockagent.core.moment import parse_rfc3339, rfc3339
+from dockagent.core.review import catalogue
 from dockagent.errors import Refused
 
 TRANSFERRING, COMPLETE = "Transferring", "Complete"

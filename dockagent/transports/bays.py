@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from dockagent.clock import Clock
-from dockagent.core.profile import Console
+from dockagent.core.camera.profile import Console
 from dockagent.errors import DockError, Gone
 from dockagent.transports import Control, FileFact, Footage, FootageReader, NoCard
 from dockagent.transports.dialogues import Dialogues

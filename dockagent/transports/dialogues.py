@@ -6,7 +6,7 @@ from datetime import UTC
 from pathlib import Path
 
 from dockagent.clock import Clock
-from dockagent.core.profile import Console
+from dockagent.core.camera.profile import Console
 from dockagent.errors import Missing
 from dockagent.transports import Control
 from dockagent.transports.serial_port import ReferenceConsole

@@ -7,13 +7,14 @@ import msgspec
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import dsse, permit
-from dockagent.core.custodian_state import CustodianWord
-from dockagent.core.events_custodian import CustodianReceived
-from dockagent.core.events_permit import EraseAsked, Erased, EraseFailed, PermitSeen
+from dockagent.core.central.custodian_state import CustodianWord
+from dockagent.core.events.custodian import CustodianReceived
+from dockagent.core.events.permit import EraseAsked, Erased, EraseFailed, PermitSeen
 from dockagent.core.model import SessionPhase
-from dockagent.core.permit import Named, Permit
-from dockagent.core.permit_state import Tombstone
+from dockagent.core.permits import permit
+from dockagent.core.permits.permit import Named, Permit
+from dockagent.core.permits.permit_state import Tombstone
+from dockagent.core.proof import dsse
 from tests.core import story
 
 KEY = ec.derive_private_key(7, ec.SECP256R1())

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dockagent.core import profile
-from dockagent.core.profile import Profile
+from dockagent.core.camera import profile
+from dockagent.core.camera.profile import Profile
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_profiles"
 SHIPPED = tuple(profile.parse(path.read_bytes(), path.name) for path in sorted(FOLDER.glob("*.toml")))

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from dockagent.core.manifest import Reading, Verdicts, judge, read
+from dockagent.core.camera.manifest import Reading, Verdicts, judge, read
 
 AT = 1_795_363_331_000  # 2026-11-22T16:02:11Z
 FOREVER = datetime(9999, 12, 31, 23, 59, 59)

@@ -10,9 +10,9 @@ import pytest
 from dockagent.core import custody, plan
 from dockagent.core import events as ev
 from dockagent.core.acts import Actor, Grounds
-from dockagent.core.clip_samples import Measure, Track
-from dockagent.core.inventory import Entry
-from dockagent.core.manifest import Reading, Verdicts
+from dockagent.core.camera.inventory import Entry
+from dockagent.core.camera.manifest import Reading, Verdicts
+from dockagent.core.camera.statement import Claim, Manifest
 from dockagent.core.model import (
     UNDELIVERED,
     Camera,
@@ -27,8 +27,8 @@ from dockagent.core.model import (
     Thing,
 )
 from dockagent.core.moment import Instant
+from dockagent.core.movie.clip_samples import Measure, Track
 from dockagent.core.session import advance
-from dockagent.core.statement import Claim, Manifest
 from dockagent.errors import Refused
 
 S, C = SessionPhase, ClipPhase

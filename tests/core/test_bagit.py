@@ -2,7 +2,7 @@
 
 import pytest
 
-from dockagent.core import bagit
+from dockagent.core.disclosure import bagit
 from dockagent.errors import Refused
 
 DIGEST = "ab" * 32

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core.boxes import MOST_BOXES, Walker
-from dockagent.core.clip_samples import NOT_A_MOVIE, Measure, measure
-from dockagent.core.movie import read_movie
-from dockagent.core.sample_table import MOST_SAMPLES
+from dockagent.core.movie.boxes import MOST_BOXES, Walker
+from dockagent.core.movie.clip_samples import NOT_A_MOVIE, Measure, measure
+from dockagent.core.movie.movie import read_movie
+from dockagent.core.review.sample_table import MOST_SAMPLES
 from dockagent.errors import Refused
 
 SAMPLES = (b"one sample", b"two", b"and a third one")

@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from dockagent.core import catalogue, dsse, plan, statement, strict_json
-from dockagent.core.catalogue import Cataloguer
+from dockagent.core import plan, strict_json
+from dockagent.core.camera import statement
+from dockagent.core.camera.statement import Claim
 from dockagent.core.model import Attribution, Clip, ClipPhase
 from dockagent.core.moment import rfc3339
 from dockagent.core.officers import PLAIN, Officers
-from dockagent.core.statement import Claim
+from dockagent.core.proof import dsse
+from dockagent.core.review import catalogue
+from dockagent.core.review.catalogue import Cataloguer
 from dockagent.errors import Refused, UsageError
 from dockagent.ledger.keys import Keys
 from dockagent.steps.admit import admit

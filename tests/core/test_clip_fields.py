@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from dockagent.core import clip_fields, merkle
-from dockagent.core.clip_fields import check, fields_of, leaf, leaves, root, show
+from dockagent.core.disclosure import clip_fields
+from dockagent.core.disclosure.clip_fields import check, fields_of, leaf, leaves, root, show
+from dockagent.core.proof import merkle
 from dockagent.errors import Refused
 
 STATEMENT: dict[str, Any] = {

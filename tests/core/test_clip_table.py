@@ -15,7 +15,7 @@ from dockagent.core.model import (
     SessionPhase,
     State,
 )
-from dockagent.core.trouble import Trouble
+from dockagent.core.uplink.trouble import Trouble
 from tests.core.story import (
     CAMERA,
     NOW,

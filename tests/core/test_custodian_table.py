@@ -1,9 +1,9 @@
 """When a dock asks for the custodian's receipts, whom it asks about, and what waits for them."""
 
-from dockagent.core import custodian_table
 from dockagent.core import events as ev
-from dockagent.core.custodian_state import CustodianWord
-from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.core.central import custodian_table
+from dockagent.core.central.custodian_state import CustodianWord
+from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
 from dockagent.core.model import State
 
 EVERY = 300_000

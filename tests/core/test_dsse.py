@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core import dsse
+from dockagent.core.proof import dsse
 from dockagent.errors import Refused
 
 KEY, OTHER = (ec.derive_private_key(secret, ec.SECP256R1()) for secret in (12345, 67890))

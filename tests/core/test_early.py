@@ -8,13 +8,13 @@ import pytest
 from dockagent.core import events as ev
 from dockagent.core import orders as od
 from dockagent.core import plan
-from dockagent.core.early_parts import NO_PARTS, PartDigests, Parts
-from dockagent.core.manifest import Reading
+from dockagent.core.camera.manifest import Reading
+from dockagent.core.camera.statement import Claim, Manifest
 from dockagent.core.model import CHUNK, ClipPhase
 from dockagent.core.orders import Limits, orders
-from dockagent.core.statement import Claim, Manifest
-from dockagent.core.uplink import Terms
-from dockagent.core.upload_hours import UploadHours, stretch
+from dockagent.core.uplink.early_parts import NO_PARTS, PartDigests, Parts
+from dockagent.core.uplink.hours import UploadHours, stretch
+from dockagent.core.uplink.turns import Terms
 from tests.core.story import (
     CAMERA,
     NOW,

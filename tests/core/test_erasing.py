@@ -6,15 +6,15 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from dockagent.core import erasing, permit_table
 from dockagent.core import events as ev
 from dockagent.core.custody import event_of
-from dockagent.core.erasing import Ground
-from dockagent.core.events_custodian import CustodianRefuted
-from dockagent.core.events_permit import CameraRecalled, PermitHandedIn, PermitRefused, PermitsSought
+from dockagent.core.events.custodian import CustodianRefuted
+from dockagent.core.events.permit import CameraRecalled, PermitHandedIn, PermitRefused, PermitsSought
 from dockagent.core.model import Camera, ClipPhase, SessionPhase
 from dockagent.core.narrate import tell
-from dockagent.core.permit_state import Tombstone
+from dockagent.core.permits import erasing, permit_table
+from dockagent.core.permits.erasing import Ground
+from dockagent.core.permits.permit_state import Tombstone
 from dockagent.core.strict_json import parse
 from tests.core import permits, story
 from tests.core.permits import C1, C2, C3, DAY_MS, PERMIT_ID, asks, erased, failed, leave, named, ready, seen

@@ -4,8 +4,8 @@ import pytest
 
 from dockagent.core import events as ev
 from dockagent.core import orders as od
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.history import LONGEST_MS
-from dockagent.core.inventory import Finding
 from dockagent.core.model import Cosigner, State, TimeStamp
 from dockagent.core.orders import Limits, orders
 from dockagent.core.summary import history_row, history_words, minutes_ago

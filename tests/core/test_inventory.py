@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core import inventory, layout, paths, profile, recognise
-from dockagent.core.inventory import FileFact, Finding, Inventory, take
+from dockagent.core import paths
+from dockagent.core.camera import inventory, layout, profile, recognise
+from dockagent.core.camera.inventory import FileFact, Finding, Inventory, take
 from tests.corpus import corpus
 
 FOLDER = Path(__file__).resolve().parents[2] / "firmware_profiles"

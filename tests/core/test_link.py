@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockagent.core import events as ev
-from dockagent.core import link
-from dockagent.core.link import HOUR, LONGEST_ASKED_MS, MINUTE, RULES, SECOND, rule, wait_ms
 from dockagent.core.model import ClipPhase, SessionPhase
 from dockagent.core.orders import Limits as OrderLimits
 from dockagent.core.orders import Pull, SendMaster, card_is_done, orders
-from dockagent.core.trouble import Kind, Trouble
+from dockagent.core.uplink import link
+from dockagent.core.uplink.link import HOUR, LONGEST_ASKED_MS, MINUTE, RULES, SECOND, rule, wait_ms
+from dockagent.core.uplink.trouble import Kind, Trouble
 from tests.core.story import (
     Story,
     acquired,

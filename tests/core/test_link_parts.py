@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockagent.core.link_parts import GAIN, MOST, STAYS, Flight, failed, measured, most_parts
+from dockagent.core.uplink.link_parts import GAIN, MOST, STAYS, Flight, failed, measured, most_parts
 
 MIB = 1 << 20
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dockagent.core import manifest
-from dockagent.core.manifest import Reading, Verdicts, compare
+from dockagent.core.camera import manifest
+from dockagent.core.camera.manifest import Reading, Verdicts, compare
 from tests.core.signing import (
     AT,
     CLIPS,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core import certificates
+from dockagent.core.proof import certificates
 from dockagent.errors import Refused
 from tests.core.signing import (
     AT,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockagent.core import merkle
+from dockagent.core.proof import merkle
 from dockagent.errors import Refused
 from tests.corpus import corpus
 

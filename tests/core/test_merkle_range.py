@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from dockagent.core import merkle
-from dockagent.core.merkle_range import Peak, RangeProof, differing, peaks, prove, verify
+from dockagent.core.proof import merkle
+from dockagent.core.proof.merkle_range import Peak, RangeProof, differing, peaks, prove, verify
 from dockagent.errors import Refused
 
 

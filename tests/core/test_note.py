@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockagent.core import merkle, note
+from dockagent.core.proof import merkle, note
 from dockagent.errors import Refused
 
 SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from dockagent.core import events as ev
 from dockagent.core import orders as od
 from dockagent.core import plan
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.model import UNLISTED, ClipPhase, SessionPhase
 from dockagent.core.orders import Limits, Order, anything_waits, card_is_done, orders
 from dockagent.core.session import ITEM_TRIES
-from dockagent.core.trouble import Trouble
+from dockagent.core.uplink.trouble import Trouble
 from tests.core.story import (
     CAMERA,
     SPRITE,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dockagent.core.pace import BURST_S, LEAST_PIECE, MOST_PIECE, Pace, rate_of, rate_words
+from dockagent.core.uplink.pace import BURST_S, LEAST_PIECE, MOST_PIECE, Pace, rate_of, rate_words
 
 
 def _sent(rate: int, takes: list[tuple[int, float]]) -> list[tuple[float, int]]:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import dsse, permit, strict_json
+from dockagent.core import strict_json
+from dockagent.core.permits import permit
+from dockagent.core.proof import dsse
 from dockagent.errors import Refused
 from tests.core import permits
 from tests.core.permits import C1, C2, KEYS, envelope, leave, named

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core import profile
-from dockagent.core.profile import Profile
+from dockagent.core.camera import profile
+from dockagent.core.camera.profile import Profile
 from dockagent.errors import UsageError
 from tests.core.profiles import FOLDER, SHIPPED, SMALLEST, parse
 

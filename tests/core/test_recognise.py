@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core import recognise
-from dockagent.core.recognise import CardFacts
+from dockagent.core.camera import recognise
+from dockagent.core.camera.recognise import CardFacts
 from tests.core.profiles import SHIPPED, SMALLEST, parse
 from tests.corpus import corpus
 

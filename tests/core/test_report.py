@@ -7,7 +7,7 @@ import pytest
 
 from dockagent.core import events as ev
 from dockagent.core import report
-from dockagent.core.inventory import Finding, Skipped
+from dockagent.core.camera.inventory import Finding, Skipped
 from dockagent.core.model import ClipPhase, SessionPhase, State
 from dockagent.errors import Missing
 from tests.core.story import (

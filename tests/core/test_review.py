@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockagent.core import events as ev
-from dockagent.core import note, review
 from dockagent.core.acts import Grounds
 from dockagent.core.model import Attribution, Clip, Cosigner, Question, ReviewFilter, State
+from dockagent.core.proof import note
+from dockagent.core.review import review
 from dockagent.errors import Refused
 from tests.core.story import (
     Story,

@@ -9,7 +9,7 @@ from copy import deepcopy
 import pytest
 
 from dockagent.core import events as ev
-from dockagent.core.inventory import Finding, Skipped
+from dockagent.core.camera.inventory import Finding, Skipped
 from dockagent.core.model import (
     RELISTS,
     UNDELIVERED,
@@ -17,7 +17,7 @@ from dockagent.core.model import (
     SessionPhase,
 )
 from dockagent.core.session import COMES_BACK_MS, ITEM_TRIES
-from dockagent.core.trouble import Trouble
+from dockagent.core.uplink.trouble import Trouble
 from tests.core.story import (
     CAMERA,
     NOW,

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from dockagent.core import dsse, key_statement, note
+from dockagent.core.proof import dsse, key_statement, note
 from dockagent.errors import Refused
 from tests.corpus import corpus
 

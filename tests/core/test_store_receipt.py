@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from dockagent.core import custodian_key, dsse, store_receipt, strict_json
-from dockagent.core.store_receipt import Held, Retention, Seen, StoreReceipt
+from dockagent.core import strict_json
+from dockagent.core.central import custodian_key, store_receipt
+from dockagent.core.central.store_receipt import Held, Retention, Seen, StoreReceipt
+from dockagent.core.proof import dsse
 from dockagent.custodian.key import SigningKey
 from dockagent.durable import RealDisk
 from dockagent.errors import Refused, UsageError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dockagent.core import merkle, tlog_proof
+from dockagent.core.proof import merkle, tlog_proof
 from dockagent.errors import Refused
 
 LEAVES = [merkle.leaf_hash(b"%d" % number) for number in range(13)]

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dockagent.core.link import HOUR
 from dockagent.core.model import Attribution, Clip, ClipPhase, Hold, State, Thing
-from dockagent.core.trouble import Kind, Trouble
-from dockagent.core.uplink import SHARE, TIRED, Terms, choose
-from dockagent.core.upload_hours import UploadHours, stretch
+from dockagent.core.uplink.hours import UploadHours, stretch
+from dockagent.core.uplink.link import HOUR
+from dockagent.core.uplink.trouble import Kind, Trouble
+from dockagent.core.uplink.turns import SHARE, TIRED, Terms, choose
 
 NOW = 1_795_000_000_000  # 2026-11-18T11:06:40Z
 NIGHT = UploadHours((stretch("19:00-06:00"),))

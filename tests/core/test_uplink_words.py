@@ -1,13 +1,13 @@
 """What people are told about footage that waits: why, since when, until when."""
 
 from dockagent.clock import zone
-from dockagent.core import uplink_words
-from dockagent.core.link import RULES
 from dockagent.core.model import ClipPhase
-from dockagent.core.trouble import Kind, Trouble
-from dockagent.core.uplink import Terms
-from dockagent.core.uplink_words import clip_waits, spool_words, store_words
-from dockagent.core.upload_hours import UploadHours, stretch
+from dockagent.core.uplink import words as uplink_words
+from dockagent.core.uplink.hours import UploadHours, stretch
+from dockagent.core.uplink.link import RULES
+from dockagent.core.uplink.trouble import Kind, Trouble
+from dockagent.core.uplink.turns import Terms
+from dockagent.core.uplink.words import clip_waits, spool_words, store_words
 from tests.core.test_link import dock_with, failing
 from tests.core.test_uplink import HOLD, NOW, clip, waiting
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dockagent.clock import zone
-from dockagent.core.upload_hours import MINUTE, UploadHours, stretch
+from dockagent.core.uplink.hours import MINUTE, UploadHours, stretch
 
 HOUR = 60 * MINUTE
 LONDON, BERLIN, LORD_HOWE = zone("Europe/London"), zone("Europe/Berlin"), zone("Australia/Lord_Howe")

@@ -5,8 +5,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockagent.core import merkle, note, witnessing
-from dockagent.core.witnessing import Head, Refusal, Request, Submitted
+from dockagent.core.proof import merkle, note, witnessing
+from dockagent.core.proof.witnessing import Head, Refusal, Request, Submitted
 from dockagent.errors import Refused
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dockagent.clock import SystemClock
-from dockagent.core import merkle, plan, strict_json
+from dockagent.core import plan, strict_json
+from dockagent.core.proof import merkle
 from dockagent.custodian.key import SigningKey
 from dockagent.custodian.world import Custodian, PermitPolicy, Settings
 from dockagent.durable import RealDisk

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core import cosignature, note
+from dockagent.core.proof import cosignature, note
 from dockagent.custodian.docks import Ids
 from dockagent.custodian.rounds import once
 from dockagent.durable import RealDisk

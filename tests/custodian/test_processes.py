@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import custodian_key, permit, store_receipt
+from dockagent.core.central import custodian_key, store_receipt
+from dockagent.core.permits import permit
 from tests.custodian.made import Dock, Folder, InBucket, Shelf, dock
 from tests.custodian.processes import PATIENCE_S, Process
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import dsse, permit, store_receipt
-from dockagent.core.custodian_key import CustodianKey
+from dockagent.core.central import store_receipt
+from dockagent.core.central.custodian_key import CustodianKey
+from dockagent.core.permits import permit
+from dockagent.core.proof import dsse
 from dockagent.custodian import reports
 from dockagent.custodian.rounds import once
 from dockagent.custodian.world import PermitPolicy, Settings

@@ -3,9 +3,12 @@
 import hashlib
 from pathlib import Path
 
-from dockagent.core import dsse, permit, store_receipt, strict_json
-from dockagent.core.permit import Named, Permit
-from dockagent.core.store_receipt import Held, Retention, StoreReceipt
+from dockagent.core import strict_json
+from dockagent.core.central import store_receipt
+from dockagent.core.central.store_receipt import Held, Retention, StoreReceipt
+from dockagent.core.permits import permit
+from dockagent.core.permits.permit import Named, Permit
+from dockagent.core.proof import dsse
 from dockagent.custodian.key import SigningKey
 from dockagent.durable import RealDisk
 from tests.daemon.box import Box, footage, noise

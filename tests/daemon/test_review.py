@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dockagent.core.review import list_sha256
+from dockagent.core.review.review import list_sha256
 from hil.cameras import card
 from hil.cameras.camera import ReferenceCamera
 from hil.cameras.keyring import maker_in

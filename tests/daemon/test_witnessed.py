@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from dockagent.core import merkle, strict_json
-from dockagent.core.dsse import parse as parse_envelope
+from dockagent.core import strict_json
+from dockagent.core.proof import merkle
+from dockagent.core.proof.dsse import parse as parse_envelope
 from dockagent.durable import RealDisk
 from dockagent.ledger.keys import Keys
 from hil.cameras.keyring import maker_in

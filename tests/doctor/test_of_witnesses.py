@@ -11,8 +11,8 @@ from dockagent import daemon
 from dockagent.cli import main
 from dockagent.clock import SystemClock
 from dockagent.config import Config, Timestamps, Witness, Witnesses
-from dockagent.core import merkle
 from dockagent.core.moment import Instant
+from dockagent.core.proof import merkle
 from dockagent.doctor.check import Check
 from dockagent.doctor.of_witnesses import witness, witnesses
 from dockagent.durable import RealDisk

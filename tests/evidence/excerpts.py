@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from dockagent.clock import SystemClock
-from dockagent.core import clip_fields, custody, strict_json
+from dockagent.core import custody, strict_json
 from dockagent.core import events as ev
 from dockagent.core.custody import Setting
-from dockagent.core.excerpt import Span
+from dockagent.core.disclosure import clip_fields
+from dockagent.core.disclosure.excerpt import Span
 from dockagent.core.model import State
 from dockagent.core.moment import Instant
 from dockagent.disclosure import excerpt

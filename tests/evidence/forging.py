@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dockagent.core import strict_json
-from dockagent.core.boxes import Walker
-from dockagent.core.clip_samples import hashed
-from dockagent.core.movie import read_movie
-from dockagent.core.movie_raw import read_raw
-from dockagent.core.movie_writer import OutTrack, lay_out
+from dockagent.core.movie.boxes import Walker
+from dockagent.core.movie.clip_samples import hashed
+from dockagent.core.movie.movie import read_movie
+from dockagent.core.movie.raw import read_raw
+from dockagent.core.movie.writer import OutTrack, lay_out
 from tests.evidence.excerpts import as_it_is, rewrite
 
 FILE = "excerpt.mp4"

@@ -9,9 +9,10 @@ from random import Random
 
 import pytest
 
-from dockagent.core import catalogue, plan, strict_json
-from dockagent.core.catalogue import Cataloguer
+from dockagent.core import plan, strict_json
 from dockagent.core.model import ClipPhase
+from dockagent.core.review import catalogue
+from dockagent.core.review.catalogue import Cataloguer
 from dockagent.evidence.check_catalogue import check_catalogue
 from dockagent.evidence.report import Report
 from dockagent.ledger.keys import Keys

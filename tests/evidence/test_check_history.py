@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import merkle
+from dockagent.core.proof import merkle
 from dockagent.errors import UsageError
 from dockagent.evidence.found_history import handed_in
 from dockagent.evidence.report import Report

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import merkle, note, strict_json
+from dockagent.core import strict_json
 from dockagent.core.history import CONTRADICTED
+from dockagent.core.proof import merkle, note
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, UsageError
 from dockagent.evidence.report import Report

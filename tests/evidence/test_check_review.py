@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from dockagent.core import custody, merkle, note, review, strict_json
+from dockagent.core import custody, strict_json
 from dockagent.core import events as ev
-from dockagent.core.dsse import parse
 from dockagent.core.model import Question, ReviewFilter, State
 from dockagent.core.moment import Instant
+from dockagent.core.proof import merkle, note
+from dockagent.core.proof.dsse import parse
+from dockagent.core.review import review
 from dockagent.core.session import advance
 from dockagent.errors import Refused
 from dockagent.evidence.check_history import Found

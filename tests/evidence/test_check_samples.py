@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dockagent.core import strict_json
-from dockagent.core.clip_samples import Measure, measure
+from dockagent.core.movie.clip_samples import Measure, measure
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 from dockagent.ledger.keys import Keys

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import merkle, strict_json, tlog_proof
+from dockagent.core import strict_json
+from dockagent.core.proof import merkle, tlog_proof
 from hil.demo.agent import COMMAND
 from tests.evidence.disclosing import GROUNDS, Dock, copy, relist
 

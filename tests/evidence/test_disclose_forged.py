@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from dockagent.core import merkle, note, strict_json, tlog_proof
+from dockagent.core import strict_json
+from dockagent.core.proof import merkle, note, tlog_proof
 from dockagent.disclosure import readme
 from hil.demo.agent import COMMAND
 from tests.evidence.disclosing import GROUNDS, Dock, copy, relist

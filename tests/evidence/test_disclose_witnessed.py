@@ -11,7 +11,7 @@ from signal import SIGTERM
 
 import pytest
 
-from dockagent.core import note
+from dockagent.core.proof import note
 from hil.demo.agent import COMMAND
 from tests.evidence.disclosing import Dock, copy
 from tests.ledger.test_outside import outside

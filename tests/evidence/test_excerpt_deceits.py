@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dockagent.core.merkle_range import prove
+from dockagent.core.proof.merkle_range import prove
 from tests.evidence import excerpts
 from tests.evidence.excerpts import Dock, words
 from tests.evidence.forging import FILE, Parts, octets, parts, proof_of, tracks

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dockagent.core import cosignature, note, strict_json, tlog_proof
 from dockagent.core import events as ev
+from dockagent.core import strict_json
+from dockagent.core.proof import cosignature, note, tlog_proof
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 from tests.evidence import excerpts

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dockagent.core import note, strict_json, tlog_proof
+from dockagent.core import strict_json
+from dockagent.core.proof import note, tlog_proof
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 from dockagent.ledger import timestamps

@@ -10,7 +10,7 @@ import msgspec
 
 from dockagent.clock import SystemClock
 from dockagent.core import strict_json
-from dockagent.core.clip_samples import Measure
+from dockagent.core.movie.clip_samples import Measure
 from dockagent.core.stream.in_stream import InStream
 from dockagent.evidence.footage import Footage, footage
 from dockagent.evidence.verify import verify
@@ -63,7 +63,7 @@ def test_samples_and_signatures_are_read_in_another_process(tmp_path: Path) -> N
     assert any("found again the same" in fact for fact in reports[0].facts)
     assert "evidence/check_clip.py" in entered, "the look works"
     parsed = sorted(one for one in entered if one.startswith("core/") and one.rpartition("/")[2] in PARSERS)
-    kinds = {"core/movie.py", "core/stream/nal_units.py"}  # whose first bytes say what kind of file it is
+    kinds = {"core/movie/movie.py", "core/stream/nal_units.py"}  # whose first bytes say what kind of file it is
     assert set(parsed) <= kinds, parsed
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dockagent.core import events as ev
-from dockagent.core import merkle, strict_json, tlog_proof
+from dockagent.core import strict_json
+from dockagent.core.proof import merkle, tlog_proof
 from dockagent.durable import RealDisk
 from dockagent.evidence.check_bag import check_bag
 from dockagent.evidence.check_entry import Entry, check_entry

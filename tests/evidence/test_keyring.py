@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import custody, dsse, key_statement
+from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.moment import Instant
+from dockagent.core.proof import dsse, key_statement
 from dockagent.durable import RealDisk
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import read_trust, verify

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core import custody, merkle, note, review
+from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.model import State, TimeStamp
+from dockagent.core.proof import merkle, note
+from dockagent.core.review import review
 from dockagent.durable import RealDisk
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify

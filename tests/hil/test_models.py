@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dockagent.config import load_profiles
-from dockagent.core import inventory, recognise
+from dockagent.core.camera import inventory, recognise
+from dockagent.core.camera.profile import Profile
+from dockagent.core.camera.recognise import CardFacts, Match
 from dockagent.core.paths import to_text
-from dockagent.core.profile import Profile
-from dockagent.core.recognise import CardFacts, Match
 from dockagent.steps.identify import card_facts
 from dockagent.transports.folder import FolderFootage
 from hil.cameras import models

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dockagent.core.boxes import Walker
+from dockagent.core.movie.boxes import Walker
 from dockagent.core.stream import gop_chain, nal_units
 from dockagent.core.stream import scan as stream_scan
 from dockagent.core.stream.c2pa_boxes import UUID as C2PA_UUID

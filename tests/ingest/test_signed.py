@@ -1,5 +1,5 @@
 """Cameras that sign, rightly and in every wrong way that hil/ knows: separate verdicts, and only what is in doubt is
-kept apart. What each verdict must be is what dockagent/core/manifest.py documents.
+kept apart. What each verdict must be is what dockagent/core/camera/manifest.py documents.
 """
 
 import base64

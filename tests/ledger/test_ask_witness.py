@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import cosignature, merkle, note
+from dockagent.core.proof import cosignature, merkle, note
 from dockagent.errors import Permanent, Retryable, UsageError
 from dockagent.ledger.ask_witness import Contradicted, Reply, WitnessPeer, ask, parse_peer
 from dockagent.ledger.keys import Keys

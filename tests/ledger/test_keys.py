@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import dsse, key_statement, note, strict_json
+from dockagent.core import strict_json
+from dockagent.core.proof import dsse, key_statement, note
 from dockagent.durable import RealDisk
 from dockagent.errors import Refused, UsageError
 from dockagent.ledger import trust

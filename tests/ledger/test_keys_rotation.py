@@ -8,10 +8,11 @@ from random import Random
 
 import pytest
 
-from dockagent.core import custody, dsse, key_statement, merkle, note
+from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.model import State
 from dockagent.core.moment import Instant
+from dockagent.core.proof import dsse, key_statement, merkle, note
 from dockagent.durable import Disk, RealDisk
 from dockagent.errors import Refused
 from dockagent.evidence.report import Report

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import dsse, key_statement
+from dockagent.core.proof import dsse, key_statement
 from dockagent.doctor import of_home
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, UsageError

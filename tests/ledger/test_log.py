@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dockagent.core import merkle, note
+from dockagent.core.proof import merkle, note
 from dockagent.durable import Appender, DiskFull, RealDisk
 from dockagent.errors import Refused
 from dockagent.ledger.keys import Keys

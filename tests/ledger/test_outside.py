@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import merkle
+from dockagent.core.proof import merkle
 from dockagent.ledger.keys import Keys
 from tests.ledger import made, witnesses
 from tests.outside import GOPATH, Accepts, absent, go_program

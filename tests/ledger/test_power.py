@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from dockagent.core import merkle
+from dockagent.core.proof import merkle
 from dockagent.errors import UsageError
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.log import Ledger

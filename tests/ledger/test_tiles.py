@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import merkle, note
+from dockagent.core.proof import merkle, note
 from dockagent.errors import Missing, Refused
 from dockagent.ledger import tiles, tiles_read
 from dockagent.ledger.keys import Keys

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dockagent.config import Witnesses
-from dockagent.core import cosignature, note
+from dockagent.core.proof import cosignature, note
 from dockagent.doctor.check import Check
 from dockagent.doctor.of_witnesses import witnesses as examine
 from dockagent.errors import Retryable, UsageError

@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core import note
 from dockagent.core.moment import Instant
-from dockagent.core.witnessing import SIZE_TYPE, Head, Request
+from dockagent.core.proof import note
+from dockagent.core.proof.witnessing import SIZE_TYPE, Head, Request
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError, UsageError
 from dockagent.ledger.keys import Keys

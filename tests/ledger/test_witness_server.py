@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core.witnessing import MOST_REQUEST
+from dockagent.core.proof.witnessing import MOST_REQUEST
 from dockagent.errors import UsageError
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.witness_server import MOST_CALLS, WitnessServer, parse_address

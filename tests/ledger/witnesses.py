@@ -5,8 +5,8 @@ from pathlib import Path
 from random import Random
 
 from dockagent.clock import Clock, SystemClock
-from dockagent.core import cosignature, merkle, note, witnessing
-from dockagent.core.witnessing import Request
+from dockagent.core.proof import cosignature, merkle, note, witnessing
+from dockagent.core.proof.witnessing import Request
 from dockagent.durable import Disk, RealDisk
 from dockagent.ledger.ask_witness import Reply, WitnessPeer
 from dockagent.ledger.keys import Keys

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core import merkle
-from dockagent.core.clip_samples import NOT_A_MOVIE, Measure
+from dockagent.core.movie.clip_samples import NOT_A_MOVIE, Measure
+from dockagent.core.proof import merkle
 from dockagent.media.samples import sample_trees
 from tests.corpus import corpus
 from tests.media import framehash, made

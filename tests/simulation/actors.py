@@ -9,10 +9,10 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
+from dockagent.core.camera.profile import Console
 from dockagent.core.model import CHUNK, Thing
 from dockagent.core.moment import Instant
-from dockagent.core.profile import Console
 from dockagent.errors import Gone, Permanent, Retryable
 from dockagent.steps.growing import Board
 from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored

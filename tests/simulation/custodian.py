@@ -4,11 +4,13 @@ import hashlib
 from dataclasses import dataclass, field
 from random import Random
 
-from dockagent.core import merkle, store_receipt, strict_json
-from dockagent.core.dsse import parse
+from dockagent.core import strict_json
+from dockagent.core.central import store_receipt
+from dockagent.core.central.store_receipt import Held, Retention, StoreReceipt
 from dockagent.core.model import CHUNK
 from dockagent.core.moment import rfc3339
-from dockagent.core.store_receipt import Held, Retention, StoreReceipt
+from dockagent.core.proof import merkle
+from dockagent.core.proof.dsse import parse
 from dockagent.custodian.key import SigningKey
 from dockagent.errors import Retryable
 from dockagent.ledger.custodian_peer import Counterparty

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from dockagent.core import dsse, permit, store_receipt, strict_json
-from dockagent.core.events_permit import EraseAsked, Erased, PermitSeen
+from dockagent.core import strict_json
+from dockagent.core.central import store_receipt
+from dockagent.core.events.permit import EraseAsked, Erased, PermitSeen
 from dockagent.core.model import State
-from dockagent.core.permit import Named, Permit
+from dockagent.core.permits import permit
+from dockagent.core.permits.permit import Named, Permit
+from dockagent.core.proof import dsse
 from dockagent.core.session import advance
 from dockagent.errors import Gone
 from dockagent.ledger.custodian_peer import Counterparty

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from random import Random
 
-from dockagent.core.witnessing import Head
+from dockagent.core.proof.witnessing import Head
 from dockagent.durable import Disk
 from dockagent.errors import Retryable
 from dockagent.ledger.ask_witness import Reply, WitnessPeer

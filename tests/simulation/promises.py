@@ -3,12 +3,14 @@
 import hashlib
 from dataclasses import dataclass, field
 
-from dockagent.core import catalogue, custody, merkle, note, plan
+from dockagent.core import custody, plan
 from dockagent.core import events as ev
-from dockagent.core.events_custodian import CustodianReceived
+from dockagent.core.events.custodian import CustodianReceived
 from dockagent.core.model import UNDELIVERED, Clip, State
+from dockagent.core.proof import merkle, note
+from dockagent.core.proof.witnessing import Head
+from dockagent.core.review import catalogue
 from dockagent.core.session import advance
-from dockagent.core.witnessing import Head
 from dockagent.ledger.log import Ledger
 from tests.simulation import agency
 from tests.simulation.actors import MemoryStore, SimCamera

@@ -7,10 +7,10 @@ from typing import Any
 
 from dockagent.core import custody
 from dockagent.core import events as ev
-from dockagent.core.link import LinkTrouble
 from dockagent.core.model import CHUNK, ClipPhase
-from dockagent.core.trouble import Kind
-from dockagent.core.uplink_words import clip_waits, spool_words, store_words
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.words import clip_waits, spool_words, store_words
 from dockagent.errors import Permanent
 from dockagent.ledger.log import Ledger
 from dockagent.stores import Source, Stored

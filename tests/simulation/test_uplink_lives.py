@@ -6,11 +6,11 @@ import pytest
 
 from dockagent.clock import zone
 from dockagent.core import events as ev
-from dockagent.core.link import RULES
 from dockagent.core.model import CHUNK
-from dockagent.core.trouble import Kind
-from dockagent.core.uplink import Terms
-from dockagent.core.upload_hours import UploadHours, stretch
+from dockagent.core.uplink.hours import UploadHours, stretch
+from dockagent.core.uplink.link import RULES
+from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.turns import Terms
 from tests.simulation.station import DAY, HOUR, MINUTE, Station, away, holding, refusing
 
 RESERVE = 16 << 20

@@ -17,10 +17,10 @@ from dockagent.config import load_profiles
 from dockagent.core import custody, plan
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
-from dockagent.core.catalogue import Cataloguer
 from dockagent.core.model import CHUNK, ClipPhase, SessionPhase, State
 from dockagent.core.orders import EarlyOrder, Limits, Order
-from dockagent.core.uplink import Terms
+from dockagent.core.review.catalogue import Cataloguer
+from dockagent.core.uplink.turns import Terms
 from dockagent.dock import Ask, Dock
 from dockagent.errors import Refused
 from dockagent.ledger.keys import PUBLIC, Keys

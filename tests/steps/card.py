@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.inventory import Entry
+from dockagent.core.camera.inventory import Entry
+from dockagent.core.camera.profile import Console
 from dockagent.core.paths import to_text
-from dockagent.core.profile import Console
 from dockagent.durable import Disk
 from dockagent.errors import DockError, Gone
 from dockagent.ledger.keys import Keys

@@ -12,7 +12,7 @@ import pytest
 
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.inventory import Finding
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.model import CHUNK, Clip, Thing
 from dockagent.durable import Disk
 from dockagent.errors import Permanent

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from dockagent.config import Custodian as Named
-from dockagent.core import store_receipt
-from dockagent.core.custodian_table import Wanted
-from dockagent.core.events_custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.core.central import store_receipt
+from dockagent.core.central.custodian_table import Wanted
+from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
 from dockagent.custodian.rounds import once
 from dockagent.custodian.server import Desk, DeskServer
 from dockagent.custodian.service_state import ServiceState

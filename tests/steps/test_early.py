@@ -10,8 +10,8 @@ import pytest
 
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.early_parts import Parts
 from dockagent.core.model import CHUNK
+from dockagent.core.uplink.early_parts import Parts
 from dockagent.errors import Permanent, Retryable
 from dockagent.steps import early
 from dockagent.steps.early import Task, drop_early, send_early

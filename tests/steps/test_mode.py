@@ -9,7 +9,7 @@ import pytest
 
 from dockagent.config import load_profiles
 from dockagent.core import events as ev
-from dockagent.core.profile import Console
+from dockagent.core.camera.profile import Console
 from dockagent.errors import DockError, Gone, Permanent, Retryable
 from dockagent.steps.identify import identify
 from dockagent.steps.mode import is_keyboard_too

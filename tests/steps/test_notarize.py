@@ -6,10 +6,10 @@ from random import Random
 
 import pytest
 
-from dockagent.core import cosignature, merkle, note
 from dockagent.core import events as ev
+from dockagent.core.camera.inventory import Finding
 from dockagent.core.history import CONTRADICTED
-from dockagent.core.inventory import Finding
+from dockagent.core.proof import cosignature, merkle, note
 from dockagent.errors import Missing, Permanent, Refused, Retryable, UsageError
 from dockagent.ledger import tiles_read
 from dockagent.ledger.ask_witness import Reply, WitnessPeer

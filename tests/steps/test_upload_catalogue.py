@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import replace
 from random import Random
 
-from dockagent.core import catalogue
 from dockagent.core import events as ev
-from dockagent.core.catalogue import Cataloguer
 from dockagent.core.model import ClipPhase
+from dockagent.core.review import catalogue
+from dockagent.core.review.catalogue import Cataloguer
 from dockagent.durable import Disk
 from dockagent.errors import Permanent, Retryable
 from dockagent.steps.admit import admit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core import promise as pr
+from dockagent.core.central import promise as pr
 from dockagent.durable import RealDisk
 from dockagent.stores.directory import DirectoryStore
 from dockagent.stores.guard import MODE, Guard

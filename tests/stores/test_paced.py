@@ -11,7 +11,7 @@ import pytest
 
 from dockagent.clock import SystemClock
 from dockagent.core.moment import Instant
-from dockagent.core.pace import BURST_S
+from dockagent.core.uplink.pace import BURST_S
 from dockagent.durable import RealDisk
 from dockagent.stores import Source
 from dockagent.stores.directory import DirectoryStore

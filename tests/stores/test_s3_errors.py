@@ -15,9 +15,9 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from dockagent.core.link import LinkTrouble
 from dockagent.core.moment import Instant
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.errors import DockError, Permanent
 from dockagent.stores.s3_errors import NotS3, named_errors
 

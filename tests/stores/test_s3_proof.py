@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core import promise as pr
+from dockagent.core.central import promise as pr
 from dockagent.errors import Retryable
 from dockagent.stores.promises import Credential, Proof
 from dockagent.stores.s3 import S3Store

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core import promise
-from dockagent.core.link import LinkTrouble
-from dockagent.core.trouble import Kind
+from dockagent.core.central import promise
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.errors import Permanent, Retryable
 from dockagent.stores import Conflict, Unseen
 from dockagent.stores.promises import Proof

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core.link import LinkTrouble
-from dockagent.core.trouble import Kind
+from dockagent.core.uplink.link import LinkTrouble
+from dockagent.core.uplink.trouble import Kind
 from dockagent.errors import Permanent, Retryable, UsageError
 from dockagent.stores import Conflict
 from dockagent.stores.open_store import open_store

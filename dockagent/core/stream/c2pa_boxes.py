@@ -7,7 +7,7 @@ superbox (ISO/IEC 19566-5) whose description has the type ``c2pa``.
 
 from dataclasses import dataclass
 
-from dockagent.core.boxes import Walker, name
+from dockagent.core.movie.boxes import Walker, name
 from dockagent.errors import Refused
 
 UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")

@@ -7,7 +7,7 @@ signer leads to a given root and that the hash over the file fits, outside the b
 import msgspec
 
 from dockagent.core import paths
-from dockagent.core.manifest import Answer, Verdicts
+from dockagent.core.camera.manifest import Answer, Verdicts
 from dockagent.core.stream.in_stream import C2PA, OUTSIDE_C2PA, StreamSignature
 
 _HASHES = ("assertion.bmffHash.match", "assertion.dataHash.match", "assertion.boxesHash.match")

@@ -1,7 +1,7 @@
 """Containers that may hold signed video, and that nobody looks into here: named by their first bytes, so that "none was
 found" is never said where nobody looked."""
 
-from dockagent.core.boxes import Source, Walker
+from dockagent.core.movie.boxes import Source, Walker
 from dockagent.core.stream.in_stream import InStream
 from dockagent.errors import Refused
 

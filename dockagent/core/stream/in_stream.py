@@ -4,7 +4,7 @@ checked. Found out by :mod:`verdicts`; see docs/in-stream.md.
 
 import msgspec
 
-from dockagent.core.manifest import Verdicts
+from dockagent.core.camera.manifest import Verdicts
 
 AXIS, ONVIF, C2PA = "axis-signed-video", "onvif-media-signing", "c2pa"
 NAMES = {AXIS: "Axis Signed Video", ONVIF: "ONVIF Media Signing", C2PA: "C2PA"}
@@ -27,11 +27,11 @@ OUTSIDE_C2PA = (
 class StreamSignature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One format's signatures in one video, or in the file (``track`` -1).
 
-    ``verdicts``: as for a camera's manifest (core/manifest), each on its own. ``key``: SHA-256 (hex) of the signer's
-    SubjectPublicKeyInfo. ``certificate``: its subject. ``device``: what the stream says of it; nobody vouches for that.
-    ``pictures``: of the video; ``covered``: those that are slice for slice as a good signature has them. ``groups`` of
-    pictures, ``messages`` that sign. ``counters``: first and last number of the signed groups, -1 for none.
-    ``noticed``: what is not as it was signed, a line each. ``outside``: what the format does not cover.
+    ``verdicts``: as for a camera's manifest (core/camera/manifest), each on its own. ``key``: SHA-256 (hex) of the
+    signer's SubjectPublicKeyInfo. ``certificate``: its subject. ``device``: what the stream says of it; nobody vouches
+    for that. ``pictures``: of the video; ``covered``: those that are slice for slice as a good signature has them.
+    ``groups`` of pictures, ``messages`` that sign. ``counters``: first and last number of the signed groups, -1 for
+    none. ``noticed``: what is not as it was signed, a line each. ``outside``: what the format does not cover.
     """
 
     format: str

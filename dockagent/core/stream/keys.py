@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from dockagent.core import certificates
+from dockagent.core.proof import certificates
 from dockagent.core.stream.signed_sei import Document
 from dockagent.errors import Refused
 

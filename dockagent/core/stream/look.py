@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from cryptography import x509
 
-from dockagent.core.boxes import Source, Walker
-from dockagent.core.manifest import Verdicts
-from dockagent.core.movie import is_movie
+from dockagent.core.camera.manifest import Verdicts
+from dockagent.core.movie.boxes import Source, Walker
+from dockagent.core.movie.movie import is_movie
 from dockagent.core.stream.c2pa_boxes import Found, c2pa_in
 from dockagent.core.stream.in_stream import C2PA, OUTSIDE_C2PA, InStream, StreamSignature
 from dockagent.core.stream.nal_units import is_byte_stream

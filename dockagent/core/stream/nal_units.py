@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from dockagent.core.boxes import LARGEST, NotRead, Source, Walker
-from dockagent.core.movie import read_movie
-from dockagent.core.track_box import TrackBox
+from dockagent.core.movie.boxes import LARGEST, NotRead, Source, Walker
+from dockagent.core.movie.movie import read_movie
+from dockagent.core.movie.track_box import TrackBox
 from dockagent.errors import Refused
 
 MOST_UNITS = 16_000_000  # of one file: a day of pictures of eight slices each has 21 million, an hour 900,000

@@ -6,8 +6,8 @@ Finding out that a clip has none reads only the beginnings of its NAL units.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dockagent.core.boxes import NotRead, Source, Walker
-from dockagent.core.movie import is_movie
+from dockagent.core.movie.boxes import NotRead, Source, Walker
+from dockagent.core.movie.movie import is_movie
 from dockagent.core.stream.c2pa_boxes import c2pa_in
 from dockagent.core.stream.containers import unread_container
 from dockagent.core.stream.in_stream import InStream

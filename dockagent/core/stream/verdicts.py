@@ -1,8 +1,8 @@
 """From messages and slices to verdicts: what the signatures in one video prove, and what they do not.
 
-The rules are those of a camera's manifest (core/manifest): ``intact`` is ``pass`` only where every picture is as a
-valid signature has it and a root vouches for the signer; ``fail`` where a valid signature, whoever made it, says other
-pictures; ``unknown`` otherwise. An invalid signature proves nothing either way.
+The rules are those of a camera's manifest (core/camera/manifest): ``intact`` is ``pass`` only where every picture is as
+a valid signature has it and a root vouches for the signer; ``fail`` where a valid signature, whoever made it, says
+other pictures; ``unknown`` otherwise. An invalid signature proves nothing either way.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from dockagent.core import certificates
-from dockagent.core.manifest import EARLIEST_MS, Answer, Verdicts
+from dockagent.core.camera.manifest import EARLIEST_MS, Answer, Verdicts
 from dockagent.core.moment import rfc3339
+from dockagent.core.proof import certificates
 from dockagent.core.stream.gop_chain import Matched, Part, Slices, hash_slices, match
 from dockagent.core.stream.in_stream import StreamSignature
 from dockagent.core.stream.keys import Keys, vouched

@@ -1,0 +1,1 @@
+"""What cameras are and say: profiles, cards, layouts, manifests."""

@@ -1,0 +1,1 @@
+"""What is given out: packages, excerpts, and their proofs."""

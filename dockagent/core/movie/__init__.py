@@ -1,0 +1,1 @@
+"""MP4 and QuickTime files, read and written by their boxes and samples."""

@@ -1,0 +1,1 @@
+"""When footage may be erased on a camera: permits, policy, and every ground to refuse."""

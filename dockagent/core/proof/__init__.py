@@ -1,0 +1,1 @@
+"""Proofs that outsiders check: signed notes, Merkle trees, cosignatures, envelopes, certificates."""

@@ -1,0 +1,1 @@
+"""Review without cherry-picking: the catalogue and the sample that anyone redraws."""
