@@ -40,7 +40,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHON SERVE
 
-.PHONY: help demo test test-rig test-long test-ceph test-faults rig-kernel rig-guest packages-rig packages-long lint types lock bench clean install uninstall help-table \
+.PHONY: help demo test test-rig test-long test-ceph test-faults test-cut rig-kernel rig-guest packages-rig packages-long lint types lock bench clean install uninstall help-table \
     packages-demo packages-test packages-install
 
 help:  ## list the targets
@@ -64,6 +64,9 @@ test-long: rig-guest test-ceph  ## the long tier: a Debian 12 guest in QEMU, the
 test-ceph: packages-long $(VENV)/dev.stamp  ## the S3 store against the newest Ceph, from Debian unstable (root)
 	@$(BIN)/python -m hil.central.lane_b
 	exec env DOCKAGENT_CEPH=b $(BIN)/python -m pytest tests/stores tests/contracts/test_store.py -k s3 $(PYTEST_ARGS)
+
+test-cut: packages-test $(VENV)/dev.stamp  ## a line that is cut for a whole hour in the middle of a part
+	@exec env DOCKAGENT_LONG_CUT=1 $(BIN)/python -m pytest -s tests/daemon/test_long_cut.py
 
 test-faults: packages-test $(VENV)/dev.stamp  ## 200 lives of a dock before a real S3 server, each with faults of its own
 	@exec env DOCKAGENT_FAULT_SEEDS=0-199 $(BIN)/python -m pytest -n $(JOBS) tests/daemon/test_seeded_faults.py $(PYTEST_ARGS)
@@ -93,7 +96,7 @@ clean:  ## remove what the other targets made here
 # What the tests ask about our formats, and what must not lie among our own libraries.
 
 $(OUTSIDE)/stamp: $(wildcard $(OUTSIDE_FROM)/*.lock $(OUTSIDE_FROM)/package*.json) $(VENV)/dev.stamp | packages-test
-	@echo "outside verifiers: case_validate, @sigstore/verify"
+	@echo "outside verifiers: case_validate, @sigstore/verify, @trustnxt/c2pa-ts"
 	$(BIN)/python -m venv --clear $(OUTSIDE)
 	$(OUTSIDE)/bin/python -m pip install --quiet --require-hashes -r $(OUTSIDE_FROM)/case.lock
 	cp $(OUTSIDE_FROM)/package.json $(OUTSIDE_FROM)/package-lock.json $(OUTSIDE)
@@ -149,7 +152,7 @@ for stamp in $(2); do echo "$$mark" > "$$stamp"; done
 endef
 
 USABLE := $(shell $(WORKS) && grep -qs " $(CURDIR)$$" $(VENV)/*.stamp && echo yes)
-DEVELOPING := $(filter test test-rig test-long test-ceph test-faults rig-kernel rig-guest lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
+DEVELOPING := $(filter test test-rig test-long test-ceph test-faults test-cut rig-kernel rig-guest lint types bench help-table,$(MAKECMDGOALS))$(wildcard $(VENV)/dev.stamp)
 
 # The development environment holds all of the runtime's, so a demo after a test makes nothing new.
 $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml $(if $(USABLE),,outdated) \

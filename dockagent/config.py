@@ -135,7 +135,7 @@ class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[witnesses]``: who cosigns this dock's checkpoints. ``ask``: ``VKEY URL`` of each; ``quorum``: how many must,
     0 for more than half; ``every_minutes``, ``every_records``: how often they are asked; ``publish``: whether
     checkpoint and tiles go to the store; ``ca_file``: PEM of whom to trust for https, if not the
-    system's choice."""
+    system's choice; ``client_cert``, ``client_key``: PEM files that show a witness who this dock is."""
 
     ask: tuple[str, ...] = ()
     quorum: Natural = 0
@@ -144,6 +144,8 @@ class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Positive = 10
     publish: bool = True
     ca_file: str = ""
+    client_cert: str = ""
+    client_key: str = ""
 
 
 class Timestamps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -203,12 +205,15 @@ class Sealing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Custodian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[custodian]``: the counter-party beside the store, as a dock sees it. ``keys``: whose receipts and permits are
     believed, a line each (``dockagent custodian keys``); ``url``: its HTTP service, empty where the dock can read the
-    store itself; ``every_s``: how often it is asked at most; ``spool_waits``: whether the dock's own copy stays until
-    the custodian has read the clip back; ``alarm_hours``: when a receipt that does not come is said aloud."""
+    store itself; ``client_cert``, ``client_key``: PEM files that show it who this dock is; ``every_s``: how often it is
+    asked at most; ``spool_waits``: whether the dock's own copy stays until the custodian has read the clip back;
+    ``alarm_hours``: when a receipt that does not come is said aloud."""
 
     url: str = ""
     keys: tuple[str, ...] = ()
     ca_file: str = ""
+    client_cert: str = ""
+    client_key: str = ""
     timeout_s: Positive = 10
     every_s: Positive = 300
     spool_waits: bool = False

@@ -223,6 +223,7 @@ def notary(config: Config, home: RealDisk, timeout_s: float = 0.0) -> Notary | N
         own=_own_witness(home),
         ca_file=asked.ca_file,
         stamp_ca_file=stamps.ca_file,
+        client=(asked.client_cert, asked.client_key),
     )
 
 

@@ -20,7 +20,7 @@ import msgspec
 from dockagent import __version__, desk_rules
 from dockagent.clock import SystemClock
 from dockagent.config import Config, officers_of
-from dockagent.core import custody, strict_json
+from dockagent.core import custody, mistake, strict_json
 from dockagent.core.acts import REFUSED, Actor, Grounds, Recorded
 from dockagent.core.events import Accessed, AnyEvent, Assigned, Event, PersonsAct
 from dockagent.core.model import State
@@ -160,7 +160,7 @@ def decode(message: bytes) -> PersonsAct:
     try:
         event: Event = msgspec.convert(strict_json.parse(message), AnyEvent)
     except msgspec.ValidationError as err:
-        raise Refused(f"not an act: {err}") from err
+        raise Refused(f"not an act: {mistake.in_form(err)}") from err
     if not isinstance(event, PersonsAct):
         raise Refused(f"{type(event).__name__} is not for people to record")
     return event

@@ -19,6 +19,7 @@ from dockagent.ledger.notary import quorum_of
 from dockagent.ledger.seed_notes import Court, refuse_unwitnessed
 
 LEDGER = "ledger"
+NOTHING = "no footage fits the filter, so there is nothing to draw from"
 
 
 def court(config: Config, home: Path) -> Court:
@@ -29,8 +30,10 @@ def court(config: Config, home: Path) -> Court:
 
 
 def check(config: Config, home: Path, event: ev.PersonsAct) -> None:
-    """Raises Refused for a draw whose seed witnesses did not sign, and for a permit that no custodian signed whom this
-    dock believes, or that it would not follow from anybody."""
+    """Raises Refused for a sample of nothing, for a draw whose seed witnesses did not sign, and for a permit that no
+    custodian signed whom this dock believes, or that it would not follow from anybody."""
+    if isinstance(event, ev.SampleAsked) and not event.question.candidates:
+        raise Refused(NOTHING, "see which do with `dockagent clips`")
     if isinstance(event, ev.SampleDrawn):
         refuse_unwitnessed(RealDisk(home), LEDGER, event.checkpoint, court(config, home))
     if isinstance(event, PermitHandedIn):

@@ -29,6 +29,14 @@ def configured_shelf(config: Config, home: Path, url: str) -> Shelf:
     return open_shelf(_chosen(config, home, url), s3_settings(config), swift=swift_settings(config))
 
 
+def refuse_unnamed(config: Config, home: Path, url: str) -> None:
+    """Raises UsageError where nobody names the store in which footage lies that this dock disposed of: a forgotten
+    ``--config`` looks like a credential that may not read, else."""
+    if not url and not config.store.url and not (home / "store").is_dir():
+        why = "the dock's own copy was disposed of, and nobody says in which store the footage lies"
+        raise UsageError(why, "give the dock's --config FILE, or --store URL")
+
+
 def _chosen(config: Config, home: Path, url: str) -> str:
     return url or config.store.url or f"file://{home / 'store'}"
 

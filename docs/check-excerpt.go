@@ -1,12 +1,16 @@
 // Checks an excerpt of a clip with the output of a stock ffmpeg, and with nothing of dockagent.
 //
 //	ffmpeg -v error -i excerpt.mp4 -map 0 -c copy -f framehash -hash sha256 - >lines
-//	go run check-excerpt.go excerpt.json lines [KEY.pem VKEY]
+//	go run check-excerpt.go excerpt.json lines [KEY.pem VKEY [RECORD PROOF]]
 //
 // It shows that the samples which ffmpeg reads in the excerpt are one stretch of the original's, without a gap, each at
 // its place in time, set up for the decoder as there; and that the dock said so in a ledger whose checkpoint it signed.
 // KEY.pem is the dock's public record key, VKEY its checkpoint key, from somebody whom you trust. Without them those that
-// came with the excerpt are taken, which says nothing about who the signer is.
+// came with the excerpt are taken, which says nothing about who the signer is. Of a dock that changed its keys in between
+// both are needed: more PEM blocks in one file, vkeys with a space between them.
+//
+// RECORD and PROOF lie beside the excerpt's folder (FOLDER.record.json, FOLDER.tlog-proof). They show that this very
+// proof was handed out, with every word in it, also those that nothing else proves: what was asked for.
 //
 // Needed: Go, and golang.org/x/mod (Debian: golang-golang-x-mod-dev).
 package main
@@ -62,8 +66,8 @@ type proof struct {
 }
 
 func main() {
-	if len(os.Args) != 3 && len(os.Args) != 5 {
-		fmt.Fprintln(os.Stderr, "usage: check-excerpt excerpt.json LINES [KEY.pem VKEY]")
+	if len(os.Args) != 3 && len(os.Args) != 5 && len(os.Args) != 7 {
+		fmt.Fprintln(os.Stderr, "usage: check-excerpt excerpt.json LINES [KEY.pem VKEY [RECORD PROOF]]")
 		os.Exit(2)
 	}
 	if err := run(os.Args[1:]); err != nil {
@@ -90,10 +94,10 @@ func run(args []string) error {
 		return err
 	}
 	key, vkey := "", ""
-	if len(said.Docks) > 0 {
-		key, vkey = said.Docks[len(said.Docks)-1].Record_key_pem, said.Docks[len(said.Docks)-1].Log_vkey
+	for _, dock := range said.Docks {
+		key, vkey = key+dock.Record_key_pem, vkey+" "+dock.Log_vkey
 	}
-	if len(args) == 4 {
+	if len(args) >= 4 {
 		file, err := os.ReadFile(args[2])
 		if err != nil {
 			return err
@@ -101,6 +105,13 @@ func run(args []string) error {
 		key, vkey = string(file), args[3]
 	} else {
 		open = append(open, "the keys came along with the excerpt, and anybody can make such: give KEY.pem and VKEY")
+	}
+	if len(args) == 6 {
+		if err := handed(args[0], args[4], args[5], key, vkey); err != nil {
+			return err
+		}
+	} else {
+		open = append(open, "nothing shows that it is as it was handed out, nor what was asked for: give RECORD and PROOF")
 	}
 	root, count, err := signed(said, key, vkey)
 	if err != nil {
@@ -113,28 +124,72 @@ func run(args []string) error {
 	return samples(said.Tracks, tracks, string(lines))
 }
 
-// signed checks the dock's signature over the ledger's record, and the record's place in the ledger.
-func signed(said proof, key, vkey string) (root tlog.Hash, count int64, err error) {
+// handed checks the ledger's record that this very proof was handed out, and the record's place in the ledger.
+func handed(file, recordFile, proofFile, keys, vkeys string) error {
+	var files [3][]byte
+	for at, name := range []string{file, recordFile, proofFile} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files[at] = data
+	}
+	payload, err := opened(files[1], keys)
+	if err != nil {
+		return err
+	}
+	var record struct {
+		Type  string
+		Index int64
+		What  struct{ Kind, Package_sha256 string }
+		Why   map[string]string
+		When  struct{ Utc string }
+	}
+	if err := json.Unmarshal(payload, &record); err != nil {
+		return err
+	}
+	if record.Type != "disclose" || record.What.Kind != "excerpt" {
+		return fmt.Errorf("the record beside is a %q of kind %q, not that of an excerpt", record.Type, record.What.Kind)
+	}
+	if digest := sha256.Sum256(files[0]); hex.EncodeToString(digest[:]) != record.What.Package_sha256 {
+		return fmt.Errorf("it is not the excerpt that was handed out: the record has another digest than %s", file)
+	}
+	fmt.Printf("handed out: on %s to %q for %q\n", record.When.Utc, record.Why["recipient"], record.Why["purpose"])
+	return logged(files[1], string(files[2]), record.Index, vkeys)
+}
+
+// opened gives what is in a DSSE envelope that one of the keys signed.
+func opened(entry []byte, keys string) ([]byte, error) {
 	var sealed envelope
-	if err := json.Unmarshal(said.Entry, &sealed); err != nil {
-		return root, 0, err
+	if err := json.Unmarshal(entry, &sealed); err != nil {
+		return nil, err
 	}
 	payload, err := base64.StdEncoding.DecodeString(sealed.Payload)
 	if err != nil || len(sealed.Signatures) != 1 {
-		return root, 0, fmt.Errorf("the ledger's record is no envelope with one signature")
-	}
-	block, _ := pem.Decode([]byte(key))
-	if block == nil {
-		return root, 0, fmt.Errorf("no key in PEM")
-	}
-	public, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return root, 0, err
+		return nil, fmt.Errorf("the ledger's record is no envelope with one signature")
 	}
 	signature, err := base64.StdEncoding.DecodeString(sealed.Signatures[0].Sig)
+	if err != nil {
+		return nil, err
+	}
 	digest := sha256.Sum256([]byte(fmt.Sprintf("DSSEv1 %d %s %d %s", len(sealed.PayloadType), sealed.PayloadType, len(payload), payload)))
-	if its, ok := public.(*ecdsa.PublicKey); err != nil || !ok || !ecdsa.VerifyASN1(its, digest[:], signature) {
-		return root, 0, fmt.Errorf("the ledger's record is not signed by this key")
+	for block, rest := pem.Decode([]byte(keys)); block != nil; block, rest = pem.Decode(rest) {
+		public, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		if its, ok := public.(*ecdsa.PublicKey); ok && ecdsa.VerifyASN1(its, digest[:], signature) {
+			return payload, nil
+		}
+	}
+	return nil, fmt.Errorf("the ledger's record is not signed by this key")
+}
+
+// signed checks the dock's signature over the ledger's record, and the record's place in the ledger.
+func signed(said proof, keys, vkeys string) (root tlog.Hash, count int64, err error) {
+	payload, err := opened(said.Entry, keys)
+	if err != nil {
+		return root, 0, err
 	}
 	var record struct {
 		Type  string
@@ -153,16 +208,16 @@ func signed(said proof, key, vkey string) (root tlog.Hash, count int64, err erro
 	if root, err = hash(record.What.Root); err != nil {
 		return root, 0, err
 	}
-	return root, record.What.Count, logged(said, record.Index, vkey)
-}
-
-// logged checks a c2sp.org/tlog-proof: that the record is in the log under a checkpoint by vkey.
-func logged(said proof, index int64, vkey string) error {
 	if said.Tlog_proof == "" {
 		open = append(open, "no checkpoint is over the dock's record, so the ledger may not have it")
-		return nil
+		return root, record.What.Count, nil
 	}
-	parts := strings.SplitN(said.Tlog_proof, "\n\n", 2)
+	return root, record.What.Count, logged(said.Entry, said.Tlog_proof, record.Index, vkeys)
+}
+
+// logged checks a c2sp.org/tlog-proof: that the record is in the log under a checkpoint by one of the vkeys.
+func logged(entry []byte, proof string, index int64, vkeys string) error {
+	parts := strings.SplitN(proof, "\n\n", 2)
 	lines := strings.Split(parts[0], "\n")
 	if len(parts) != 2 || len(lines) < 2 || lines[1] != fmt.Sprintf("index %d", index) {
 		return fmt.Errorf("no tlog-proof of record %d", index)
@@ -175,11 +230,15 @@ func logged(said proof, index int64, vkey string) error {
 		}
 		path = append(path, one)
 	}
-	verifier, err := note.NewVerifier(vkey)
-	if err != nil {
-		return err
+	var known []note.Verifier
+	for _, vkey := range strings.Fields(vkeys) {
+		verifier, err := note.NewVerifier(vkey)
+		if err != nil {
+			return err
+		}
+		known = append(known, verifier)
 	}
-	opened, err := note.Open([]byte(parts[1]), note.VerifierList(verifier))
+	opened, err := note.Open([]byte(parts[1]), note.VerifierList(known...))
 	if err != nil {
 		return err
 	}
@@ -192,10 +251,10 @@ func logged(said proof, index int64, vkey string) error {
 	if err != nil {
 		return err
 	}
-	if head[0] != verifier.Name() {
+	if head[0] != opened.Sigs[0].Name {
 		return fmt.Errorf("the checkpoint is of another log, %q", head[0])
 	}
-	return tlog.CheckRecord(path, size, root, index, tlog.RecordHash(said.Entry))
+	return tlog.CheckRecord(path, size, root, index, tlog.RecordHash(entry))
 }
 
 // shown checks each field that is shown against the root that the dock signed, and gives the tracks among them.

@@ -1,5 +1,6 @@
 """What tests of the desk need: a home with a ledger of its own, other users, and a place that they can reach."""
 
+import codecs
 import os
 import shutil
 import tempfile
@@ -50,6 +51,7 @@ def told(home: Path) -> list[ev.Event]:
 
 def as_user(uid: int, act: Callable[[], str]) -> str:
     """What ``act`` returns in a process of that user and of no group of ours. Fails where it raised."""
+    codecs.lookup("ascii")  # that user may not be able to read where our Python lies, to load what is still missing
     ours, theirs = os.pipe()
     child = os.fork()
     if not child:

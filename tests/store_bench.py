@@ -11,6 +11,7 @@ whose parts nobody hashed before, so that all of it is read and hashed once firs
 """
 
 import argparse
+import compileall
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import dockagent
 from dockagent.stores import PART_SIZE
 from hil.central import rgw
 from tests.contracts.store_places import s3_client
@@ -44,6 +46,7 @@ BLOCK = 1 << 20
 # What the daemon asks of malloc(3) when it starts: see dockagent/daemon.py.
 AS_THE_DAEMON = {"MALLOC_MMAP_THRESHOLD_": str(16 << 20), "MALLOC_TRIM_THRESHOLD_": str(256 << 20)}
 REGION = "us-east-1"
+CREDENTIAL = {"AWS_ACCESS_KEY_ID": rgw.ADMIN.access_key, "AWS_SECRET_ACCESS_KEY": rgw.ADMIN.secret_key}
 # The AWS client's way to a SHA-256 of each part that this server compares: sign it.
 AWS = "[default]\nrequest_checksum_calculation = when_required\ns3 =\n    payload_signing_enabled = true\n"
 NGINX = """\
@@ -110,6 +113,7 @@ def main() -> int:
     if absent := [*rgw.missing(), *(name for name in ("nginx", "openssl") if shutil.which(name) is None)]:
         print(f"no S3 server to measure with: {', '.join(absent)} not installed")
         return 0
+    compileall.compile_dir(Path(dockagent.__file__).parent, quiet=1)  # as an installed one is
     clients = _clients(args.aws, args.rclone)
     runs: dict[str, list[Run]] = {name: [] for name in clients}
     with tempfile.TemporaryDirectory(dir=args.folder, prefix="store-bench-") as folder:
@@ -160,7 +164,7 @@ def _measured(command: list[str], environment: Mapping[str, str]) -> Run:
 def _ours(*, stated: bool) -> Command:
     def command(place: Place, key: str) -> tuple[list[str], Mapping[str, str]]:
         words = [sys.executable, "-m", "tests.store_bench_put", place.endpoint, str(place.ca), BUCKET, key]
-        return [*words, str(place.file), str(place.sums) if stated else ""], AS_THE_DAEMON
+        return [*words, str(place.file), str(place.sums) if stated else ""], AS_THE_DAEMON | CREDENTIAL
 
     return command
 
@@ -169,8 +173,7 @@ def _aws(program: str) -> Command:
     def command(place: Place, key: str) -> tuple[list[str], Mapping[str, str]]:
         words = [program, "s3", "cp", str(place.file), f"s3://{BUCKET}/{key}", "--endpoint-url", place.endpoint]
         return [*words, "--only-show-errors"], {
-            "AWS_ACCESS_KEY_ID": rgw.ADMIN.access_key,
-            "AWS_SECRET_ACCESS_KEY": rgw.ADMIN.secret_key,
+            **CREDENTIAL,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_CA_BUNDLE": str(place.ca),
             "AWS_CONFIG_FILE": str(place.sums.with_name("aws.ini")),

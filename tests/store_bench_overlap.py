@@ -3,9 +3,12 @@ each other, with parts that go out while a file is read, and without.
 
 The dock is real but for its previews: loop, workers, ledger, spool, S3 client, and a Ceph RGW. The camera is one signed
 card in memory that gives so many bytes a second, the line is the dock's own rate limit. Sizes are an eighth of a 4 GiB
-card in parts of 64 MiB, so that the same share of it is left over at each end.
+card in parts of 64 MiB, so that the same share of it is left over at each end. ``--whole`` is that card itself, in
+eight clips: 205 s at 20 MiB/s. It is measured only as the dock does it, against what each line alone needs by its rate,
+which is less than either takes.
 
-    python -m tests.store_bench_overlap [--mib 512] [--part-mib 8] [--rate-mib 16] [--folder DIR]
+    python -m tests.store_bench_overlap [--mib 512] [--clips 1] [--part-mib 8] [--rate-mib 16] [--folder DIR]
+    python -m tests.store_bench_overlap --whole [--folder DIR]
 """
 
 import argparse
@@ -32,6 +35,7 @@ from dockagent.steps import unforeseen
 from dockagent.steps.detect import Sighting
 from dockagent.steps.growing import Board
 from dockagent.steps.world import World
+from dockagent.stores import PART_SIZE
 from dockagent.stores.paced import Meter, PacedReader, paced
 from dockagent.stores.s3 import S3Store
 from dockagent.stores.s3_settings import S3Settings
@@ -76,11 +80,15 @@ class _SlowReader(PacedReader):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Bytes: of the card, of a part, and a second of camera and line."""
+    """Bytes: of the card, of a part, and a second of camera and line; and how many clips the card has."""
 
     card: int
     part: int
     rate: int
+    clips: int = 1
+
+
+WHOLE = Sizes(4096 * MIB, PART_SIZE, 20 * MIB, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,41 +107,58 @@ def main() -> int:
     """Print how long both ways take, and how that compares with the slower of the two lines alone."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mib", type=int, default=512, help="size of the card")
+    parser.add_argument("--clips", type=int, default=1, help="clips on it")
     parser.add_argument("--part-mib", type=int, default=8, help="size of a part")
     parser.add_argument("--rate-mib", type=int, default=16, help="MiB a second of the camera and of the line")
+    parser.add_argument("--whole", action="store_true", help="a card of 4 GiB instead")
     parser.add_argument("--folder", default=None, help="where to work (default: the system's temporary folder)")
     args = parser.parse_args()
     if absent := rgw.missing():
         print(f"no S3 server to measure with: {', '.join(absent)} not installed")
         return 0
-    sizes = Sizes(args.mib * MIB, args.part_mib * MIB, args.rate_mib * MIB)
+    if args.whole:
+        _measure_whole(args.folder)
+    else:
+        _measure_both(Sizes(args.mib * MIB, args.part_mib * MIB, args.rate_mib * MIB, args.clips), args.folder)
+    return 0
+
+
+def _measure_both(sizes: Sizes, folder: str | None) -> None:
     card = _card(sizes)
-    one_by_one = _docked(card, sizes, args.folder, early=False)
-    longer = max(one_by_one.pull, one_by_one.rest)
+    one_by_one = _docked(card, sizes, folder, early=False)
     print(
         f"first read, then sent: {one_by_one.whole:.1f} s: {one_by_one.pull:.1f} s to the spool, then the rest",
         flush=True,
     )
-    together = _docked(card, sizes, args.folder, early=True)
-    ratio = together.whole / longer
-    print(f"sent while it is read: {together.whole:.1f} s from dock to receipt, {ratio:.2f} x the longer of the two")
-    return 0
+    _say_together(_docked(card, sizes, folder, early=True), max(one_by_one.pull, one_by_one.rest))
+
+
+def _measure_whole(folder: str | None) -> None:
+    together = _docked(_card(WHOLE), WHOLE, folder, early=True, objects="bluestore")
+    _say_together(together, WHOLE.card / WHOLE.rate)
+
+
+def _say_together(together: Times, longer: float) -> None:
+    print(
+        f"sent while it is read: {together.pull:.1f} s to the spool, {together.whole:.1f} s from dock to receipt,"
+        f" {together.whole / longer:.2f} x the longer of the two ({longer:.1f} s)"
+    )
 
 
 def _card(sizes: Sizes) -> SimCamera:
-    name = "DCIM/100BWC/BWC0001_20261122T080000Z.MP4"
-    files = {name.encode(): os.urandom(sizes.card)}
+    names = [f"DCIM/100BWC/BWC{number:04}_20261122T08{number:02}00Z.MP4" for number in range(1, sizes.clips + 1)]
+    files = {name.encode(): os.urandom(sizes.card // sizes.clips) for name in names}
     serial = "SIM-1"
     files[b"camera.json"] = b'{"serial": "SIM-1", "model": "BWC-1", "maker": "S", "firmware": "1"}'
-    return SimCamera(serial, files | signed_files(serial, [name], files), there=True)
+    return SimCamera(serial, files | signed_files(serial, names, files), there=True)
 
 
-def _docked(card: SimCamera, sizes: Sizes, folder: str | None, *, early: bool) -> Times:
+def _docked(card: SimCamera, sizes: Sizes, folder: str | None, *, early: bool, objects: str = "memstore") -> Times:
     """How long one docking takes. SystemExit where the store has not the card's bytes then."""
     clock = SystemClock()
     with ExitStack() as at_the_end:
         home = RealDisk(Path(at_the_end.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix="overlap-"))))
-        gateway = at_the_end.enter_context(rgw.running())
+        gateway = at_the_end.enter_context(rgw.running(objects))
         s3_client(gateway.endpoint, rgw.ADMIN).create_bucket(Bucket=BUCKET)
         settings = S3Settings(
             bucket=BUCKET,
@@ -168,9 +193,9 @@ def _docked(card: SimCamera, sizes: Sizes, folder: str | None, *, early: bool) -
         started = time.monotonic()
         dock.post(Sighting("appeared", "bay-1", "SIM-1", "folder", "SIM-1"))
         pull = 0.0
-        while not _delivered(state):
+        while _delivered(state) < sizes.clips:
             dock.turn(workers, 0.1)
-            pull = pull or (time.monotonic() - started if state.clips else 0.0)
+            pull = pull or (time.monotonic() - started if len(state.clips) == sizes.clips else 0.0)
         times = Times(pull, time.monotonic() - started)
         _check(gateway, state)
         return times
@@ -186,8 +211,8 @@ class _Bay(OneBay):
         return
 
 
-def _delivered(state: State) -> bool:
-    return any(clip.phase in (ClipPhase.DELIVERED, ClipPhase.DONE) for clip in state.clips.values())
+def _delivered(state: State) -> int:
+    return sum(clip.phase in (ClipPhase.DELIVERED, ClipPhase.DONE) for clip in state.clips.values())
 
 
 def _check(gateway: rgw.Gateway, state: State) -> None:

@@ -1,6 +1,7 @@
 """One put by the dock's own client, as a process that can be measured: see ``store_bench``."""
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,11 @@ from dockagent.durable import RealDisk
 from dockagent.stores import PART_SIZE, Source
 from dockagent.stores.s3 import S3Store
 from dockagent.stores.s3_settings import S3Settings
-from hil.central import rgw
 
 
 def main(endpoint: str, ca: str, bucket: str, key: str, file: str, sums: str) -> None:
-    """Put ``file`` under ``key``; ``sums``: a JSON file with its digests, or "" where nobody knows those of parts."""
+    """Put ``file`` under ``key``; ``sums``: a JSON file with its digests, or "" where nobody knows those of parts.
+    The credential is in the environment, as others have it."""
     path = Path(file)
     known = json.loads(Path(sums or path.with_name("sums.json")).read_text())
     disk = RealDisk(path.parent)
@@ -24,8 +25,8 @@ def main(endpoint: str, ca: str, bucket: str, key: str, file: str, sums: str) ->
         bucket=bucket,
         endpoint=endpoint,
         ca_file=ca,
-        access_key=rgw.ADMIN.access_key,
-        secret_key=rgw.ADMIN.secret_key,
+        access_key=os.environ["AWS_ACCESS_KEY_ID"],
+        secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
     )
     stored = S3Store(settings, SystemClock()).put(key, source)
     if stored.sha256 != known["sha256"]:

@@ -110,18 +110,24 @@ def test_one_of_several_holds_is_named(home: Path, capsys: pytest.CaptureFixture
     assert say(home, "hold", "clear", "c1c1", *WHY) == 0, "the only one left needs no name"
 
 
-def test_a_clip_without_holds_has_none_to_clear_and_the_try_is_on_record(home: Path) -> None:
+def test_a_clip_without_holds_has_none_to_clear_and_the_try_is_on_record(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert say(home, "hold", "clear", "c1c1", *WHY) == 1
+    assert "is on no hold" in capsys.readouterr().err
     event = told(home)[-1]
     assert isinstance(event, ev.Accessed)
     assert (event.act, event.clip_id, event.outcome) == ("hold.clear", "c1c1c1", "refused")
 
 
 def test_a_clip_that_nobody_knows_is_a_try_on_record(home: Path) -> None:
-    assert say(home, "hold", "set", "beef", *WHY) == 1
-    event = told(home)[-1]
-    assert isinstance(event, ev.Accessed)
-    assert (event.act, event.clip_id, event.outcome) == ("hold.set", "beef", "refused")
+    """The answer is the one of every other command: there is no such clip (4), not a rule against it (1)."""
+    for act in ("set", "clear"):
+        assert say(home, "hold", act, "beef", *WHY) == 4
+        event = told(home)[-1]
+        assert isinstance(event, ev.Accessed)
+        assert (event.act, event.clip_id, event.outcome) == (f"hold.{act}", "beef", "refused")
+        assert say(home, "show", "beef") == 4
 
 
 def test_a_name_that_is_too_short_is_a_mistake_and_no_try(home: Path) -> None:

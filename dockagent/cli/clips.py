@@ -2,14 +2,17 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 from dockagent import config
 from dockagent.cli import grounds, history, sample
 from dockagent.core import summary
-from dockagent.core.model import ReviewFilter
+from dockagent.core.model import ReviewFilter, State
 from dockagent.core.moment import parse_rfc3339
 from dockagent.core.narrate import size
+from dockagent.core.plain import plain
 from dockagent.core.review import review
 from dockagent.errors import UsageError
 
@@ -42,26 +45,42 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 def run(args: argparse.Namespace) -> int:
     """Print the clips that fit, oldest first; or ask for a sample, or draw it."""
     wanted = _filter(args)
+    if wanted.until_ms and wanted.until_ms <= wanted.since_ms:
+        raise UsageError("--until is not after --since: no clip can be between them", "exchange the two")
     if args.sample is None:
         if args.seed_from or args.request is not None:
             raise UsageError("--seed-from and --request draw a sample", "say of how many: --sample N")
         return _list(args, wanted)
     if args.state or args.held:
         raise UsageError("a sample is over all states, which change", "leave --state and --held out")
+    if not 1 <= args.sample <= review.MOST_SAMPLE:
+        raise UsageError(f"--sample {args.sample} is no sample", f"ask for 1 to {review.MOST_SAMPLE} clips")
     if args.request is not None and not args.seed_from:
         raise UsageError("--request says which request is drawn", f"add --seed-from {sample.NEWEST}")
     return sample.draw(args, wanted) if args.seed_from else sample.ask(args, wanted)
 
 
 def _list(args: argparse.Namespace, wanted: ReviewFilter) -> int:
-    clips = history.state(args).clips.values()
+    state = history.state(args)
+    clips = state.clips.values()
     rows = [
         summary.clip_row(clip)
         for clip in clips
         if args.state in ("", summary.clip_state(clip)) and (clip.holds or not args.held) and review.fits(clip, wanted)
     ]
     print(json.dumps(rows, indent=2) if args.json else _text(rows))
+    if not rows:
+        for line in unknown(state, wanted):
+            print(f"dockagent: {plain(line)}", file=sys.stderr)
     return 0
+
+
+def unknown(state: State, wanted: ReviewFilter) -> Iterator[str]:
+    """Which parts of a filter fit no clip of this dock at all: they may be misspelt."""
+    for name in ("camera", "officer", "category"):
+        said = getattr(wanted, name)
+        if said and not any(review.fits(clip, ReviewFilter(**{name: said})) for clip in state.clips.values()):
+            yield f"this dock has no clip of {name} {said!r}; check --{name}"
 
 
 def _filter(args: argparse.Namespace) -> ReviewFilter:

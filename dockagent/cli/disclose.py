@@ -2,8 +2,8 @@
 
 import argparse
 import json
-import os
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,24 +12,27 @@ import msgspec
 
 from dockagent import config
 from dockagent.cli import excerpt, grounds
+from dockagent.cli.on_record import beside, prove, refuse_taken
 from dockagent.cli.undisturbed import handing_out, named
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
-from dockagent.core.model import UNDELIVERED, Clip
+from dockagent.core.model import UNDELIVERED, Clip, ClipPhase
 from dockagent.core.narrate import size
 from dockagent.desk import Desk, desk
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, Refused, Retryable, UsageError
+from dockagent.reach import refuse_unnamed
 
 if TYPE_CHECKING:
+    from dockagent.disclosure.heads import Quorum
     from dockagent.disclosure.package import Sources
 
 HELP = "hand out clips, or a part of one, with all that proves them"
 DESCRIPTION = """Put clips into a new folder that is a BagIt bag: the footage byte for byte, the signed records of what
 happened to it with their proofs, pages for people, and the same for other tools. Who asks, why, by whose authority and
 for whom goes on record, and so does the package's digest. Other clips of the same card are not in it."""
-EPILOG = "exit codes: 0 done · 1 refused · 2 wrong usage · 4 something needed is not there, or try again later"
-SUFFIXES = (".record.json", ".tlog-proof")
+EPILOG = """exit codes: 0 done · 1 refused · 2 wrong usage · 3 done, and too few witnesses vouch for it · 4 something
+needed is not there, or try again later"""
 NEEDED = ("purpose", "basis", "authority", "recipient")
 _ROOM = 64 << 20  # bytes for everything but the footage
 
@@ -66,10 +69,11 @@ class _Done:
     bytes: int
     record: Recorded
     proved: str
+    quorum: "Quorum"
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the package. Exit 0: it is there, whole, and on record."""
+    """Make the package. Exit 0: it is there, whole, and on record; 3: so it is, and too few witnesses vouch for it."""
     if excerpt.wanted(args):
         return excerpt.run(args)
     if not args.out:
@@ -79,10 +83,13 @@ def run(args: argparse.Namespace) -> int:
     with desk(config.of(args), config.home(args)) as open_desk:
         clips = tuple(named(open_desk, args, one) for one in dict.fromkeys(args.clips))
         _refuse_unfit(clips, quarantined=args.quarantined)
+        if any(clip.phase is ClipPhase.DONE for clip in clips):
+            refuse_unnamed(config.of(args), config.home(args), args.store)
         _need_room(out, clips)
         why = grounds.asked(args, *NEEDED)
-        _say(args, _disclose(args, open_desk, clips, why, out))
-    return 0
+        done = _disclose(args, open_desk, clips, why, out)
+    _say(args, done)
+    return 3 if done.quorum.missed else 0
 
 
 def _disclose(args: argparse.Namespace, open_desk: Desk, clips: tuple[Clip, ...], why: Grounds, out: Path) -> _Done:
@@ -91,24 +98,37 @@ def _disclose(args: argparse.Namespace, open_desk: Desk, clips: tuple[Clip, ...]
     # 1. On record before anything of it is read.
     with handing_out(open_desk, ev.DisclosureAsked(ids, grounds=why), work) as package:
         # 2. The whole package, under a name that nobody takes for it.
-        sha256, files, count = _made(args, clips, why, package.asked, work)
+        sha256, files, count, quorum = _made(args, clips, why, package.asked, work)
         # 3. On record before anybody can have it, then its name.
-        done = ev.Disclosed(ids, "package", package.asked.index, sha256, files, count, grounds=why)
+        done = ev.Disclosed(
+            ids,
+            "package",
+            package.asked.index,
+            sha256,
+            files,
+            count,
+            cosigned=quorum.cosigned,
+            quorum=quorum.needed,
+            grounds=why,
+        )
         recorded = package.publish(done, work / "bag", out)
     # 4. The proof that the ledger knows it, beside it.
-    return _Done(out, sha256, files, count, recorded, _prove(args, recorded, out))
+    return _Done(out, sha256, files, count, recorded, prove(args, recorded, out), quorum)
 
 
 def _made(
     args: argparse.Namespace, clips: tuple[Clip, ...], why: Grounds, asked: Recorded, work: Path
-) -> tuple[str, int, int]:
-    """Digest, files and bytes of the package in ``work/bag``."""
+) -> tuple[str, int, int, "Quorum"]:
+    """Digest, files and bytes of the package in ``work/bag``, and how many witnesses vouch for it. Where they are too
+    few, that is said before anything is made."""
     from dockagent import __version__
     from dockagent.disclosure import package
     from dockagent.disclosure.bag import BagWriter
 
     settings, home = config.of(args), config.home(args)
     sources = _sources(args, home, work)
+    if sources.quorum.missed:
+        print(f"dockagent: {sources.quorum.words}", file=sys.stderr)
     about = settings.dock
     organization = settings.disclosure.organization or about.responsible
     request = package.Request(
@@ -116,7 +136,7 @@ def _made(
     )
     with BagWriter(RealDisk(work / "bag")) as bag:
         sha256 = package.make(request, sources, bag)
-        return sha256, len(bag.files), sum(one.size for one in bag.files.values())
+        return sha256, len(bag.files), sum(one.size for one in bag.files.values()), sources.quorum
 
 
 def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
@@ -124,7 +144,7 @@ def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
     from dockagent.core.proof import dsse
     from dockagent.daemon import notary
     from dockagent.disclosure.c2pa import credential
-    from dockagent.disclosure.heads import heads
+    from dockagent.disclosure.heads import heads, quorum
     from dockagent.disclosure.originals import Places
     from dockagent.disclosure.package import Sources
     from dockagent.ledger.keys import read_sets
@@ -143,39 +163,12 @@ def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
     )
     checkpoints, said = heads(disk, leaves, asked)
     c2pa = credential(settings.disclosure.c2pa_chain, settings.disclosure.c2pa_key)
-    return Sources(places, leaves, docks, checkpoints, SystemClock(), said, asked.stamp if asked else None, c2pa)
-
-
-def _prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:
-    """Write record and proof beside the package; who vouches for the checkpoint that the proof leads to."""
-    from dockagent.core.proof import tlog_proof
-    from dockagent.daemon import notary
-    from dockagent.disclosure.heads import heads
-    from dockagent.ledger.leaves import Leaves
-
-    disk, beside = RealDisk(config.home(args)), RealDisk(out.parent)
-    leaves = Leaves(disk, "ledger")
-    checkpoints, said = heads(disk, leaves, notary(config.of(args), disk))
-    head = next((one for one in checkpoints if one.size > recorded.index), None)
-    if head is None:
-        raise Retryable(
-            f"{out} is whole and on record, but its proof is not there: no checkpoint is over record {recorded.index}",
-            "see why in the log of the agent; the record itself is durable",
-        )
-    entry = next(iter(leaves.read(recorded.index, recorded.index + 1)))
-    proof = tlog_proof.of(leaves.hashes(head.size), recorded.index, head.signed).encode()
-    for suffix, data in zip(SUFFIXES, (entry, proof), strict=True):
-        beside.create(out.name + suffix, data)
-    if head.token:
-        beside.create(f"{out.name}{SUFFIXES[1]}.tsr", head.token)
-    vouched = ", ".join([*head.cosigners, *(["a time-stamping authority"] if head.token else [])])
-    return vouched or ("nobody outside" + (f" ({said[0]})" if said else ""))
+    stamp, vouched = asked.stamp if asked else None, quorum(checkpoints, asked)
+    return Sources(places, leaves, docks, checkpoints, SystemClock(), said, stamp, c2pa, vouched)
 
 
 def _refuse_taken(out: Path) -> None:
-    for path in (out, *(out.with_name(out.name + suffix) for suffix in SUFFIXES)):
-        if os.path.lexists(path):
-            raise UsageError(f"{path} is there already, and nothing is overwritten", "give another --out")
+    refuse_taken((out, *beside(out)), "give another --out")
     if not out.parent.is_dir():
         raise UsageError(f"there is no folder {out.parent}", "make it, or give another --out")
 
@@ -197,7 +190,8 @@ def _need_room(out: Path, clips: tuple[Clip, ...]) -> None:
 def _say(args: argparse.Namespace, done: _Done) -> None:
     if args.json:
         row = {"out": str(done.out), "tagmanifest_sha256": done.sha256, "files": done.files, "bytes": done.bytes}
-        print(json.dumps({**row, "record": msgspec.to_builtins(done.record), "vouched": done.proved}, indent=2))
+        vouched = {"vouched": done.proved, "cosigned": done.quorum.cosigned, "quorum": done.quorum.needed}
+        print(json.dumps({**row, "record": msgspec.to_builtins(done.record), **vouched}, indent=2))
         return
     print(f"{done.out}: {done.files} files, {size(done.bytes)}, on record as {done.record.index}")
     print(f"its digest (sha256 of tagmanifest-sha256.txt): {done.sha256}")

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from dockagent import config
 from dockagent.cli import grounds
+from dockagent.cli.on_record import beside, prove, refuse_taken
 from dockagent.cli.undisturbed import handing_out, named
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds, Recorded
 from dockagent.core.disclosure.clip_fields import REVEALS
 from dockagent.core.disclosure.excerpt import Span
-from dockagent.core.model import Clip
+from dockagent.core.model import Clip, ClipPhase
 from dockagent.core.proof import dsse
 from dockagent.desk import Desk, desk
 from dockagent.durable import RealDisk
 from dockagent.errors import Refused, UsageError
+from dockagent.reach import refuse_unnamed
 
 if TYPE_CHECKING:
     from dockagent.disclosure.excerpt import Made
@@ -73,12 +75,16 @@ def run(args: argparse.Namespace) -> int:
     if span.from_ms >= span.to_ms:
         raise UsageError(f"--from {args.from_} is not before --to {args.to}")
     out = Path(args.out).absolute()
-    if os.path.lexists(out) or not out.parent.is_dir():
-        raise UsageError(f"{out} is there already, or the folder that it would lie in is not", "give another --out")
+    refuse_taken((out, *beside(out)), "give another --out")
+    if not out.parent.is_dir():
+        raise UsageError(f"there is no folder {out.parent}", "make it, or give another --out")
     with desk(config.of(args), config.home(args)) as open_desk:
         clip = _clip(open_desk, args)
+        if clip.phase is ClipPhase.DONE:
+            refuse_unnamed(config.of(args), config.home(args), args.store)
         made, done = _disclose(args, open_desk, clip, span, out)
-    _say(args, made, done)
+        vouched = prove(args, done, out)
+    _say(args, made, done, vouched)
     return 3 if made.left_out else 0
 
 
@@ -172,12 +178,18 @@ def _master(args: argparse.Namespace, clip: Clip, places: "Places") -> Path:
 def _derivative(args: argparse.Namespace) -> int:
     """Put on record that a file was made of a clip: nobody can prove that of re-encoded pictures, but who said so, and
     when, and of which bytes, is from then on in the history that witnesses see."""
+    file = args.derivative.absolute()
+    refuse_taken(beside(file), "move it away, or give the file another name")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"the record cannot be put beside {file}", "put the file into a folder that you may write to")
+    if any((folder / "bagit.txt").exists() for folder in file.parents):
+        raise UsageError(f"{file} is part of a package, not made of a clip elsewhere", "give the redacted copy itself")
     with desk(config.of(args), config.home(args)) as open_desk:
         clip = _clip(open_desk, args)
         why = grounds.asked(args, *_NEEDED)
         asked = open_desk.record(ev.DisclosureAsked((clip.id,), kind="derivative", grounds=why))
         try:
-            with args.derivative.open("rb") as source:
+            with file.open("rb") as source:
                 digest, size = hashlib.file_digest(source, "sha256").hexdigest(), source.tell()
         except OSError as err:
             reason = f"cannot read {args.derivative}: {err.strerror or err}"
@@ -186,15 +198,17 @@ def _derivative(args: argparse.Namespace) -> int:
         done = open_desk.record(
             ev.Disclosed((clip.id,), "derivative", asked.index, digest, files=1, bytes=size, grounds=why)
         )
+        vouched = prove(args, done, file)
     row = {"clip": clip.id, "wasDerivedFrom": clip.sha256, "sha256": digest, "bytes": size, "record": done.index}
     text = (
-        f"record {done.index}: {args.derivative.name} ({size} bytes, SHA-256 {digest}) was derived from clip {clip.id}"
+        f"record {done.index}: {args.derivative.name} ({size} bytes, SHA-256 {digest}) was derived from clip {clip.id};"
+        f" its samples prove nothing about that\n{_record_beside(file, vouched)}"
     )
-    print(json.dumps(row, indent=2) if args.json else f"{text}; its samples prove nothing about that")
+    print(json.dumps({**row, "vouched": vouched}, indent=2) if args.json else text)
     return 0
 
 
-def _say(args: argparse.Namespace, made: "Made", done: Recorded) -> None:
+def _say(args: argparse.Namespace, made: "Made", done: Recorded, vouched: str) -> None:
     proof = made.proof
     row: dict[str, Any] = {
         "folder": str(args.out),
@@ -210,6 +224,7 @@ def _say(args: argparse.Namespace, made: "Made", done: Recorded) -> None:
         "shown": [one.name for one in proof.fields.shown] if proof.fields else "the whole clip record",
         "left_out": list(made.left_out),
         "record": done.index,
+        "vouched": vouched,
     }
     print(json.dumps(row, indent=2) if args.json else "\n".join(_lines(row, proof.tlog_proof)))
 
@@ -227,7 +242,12 @@ def _lines(row: dict[str, Any], proved: str) -> Iterator[str]:
     yield from row["left_out"]
     if not proved:
         yield "no checkpoint is over the clip's record yet: make it again later, so that witnesses can vouch for it"
+    yield _record_beside(Path(row["folder"]), row["vouched"])
     yield f"record {row['record']} of the ledger; check it with `dockagent verify`, or without us: docs/excerpt.md"
+
+
+def _record_beside(one: Path, vouched: str) -> str:
+    return f"its record lies beside it ({', '.join(file.name for file in beside(one)[:2])}), vouched for by {vouched}"
 
 
 def _words(span: Span, tracks: str) -> str:

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-
-import msgspec
+import sys
 
 from dockagent import config
 from dockagent.cli import grounds, history
 from dockagent.core import events as ev
-from dockagent.core.acts import Recorded
-from dockagent.core.model import Clip
+from dockagent.core.acts import REFUSED, Recorded
+from dockagent.core.model import Clip, ClipPhase
 from dockagent.desk import Desk, desk
 from dockagent.errors import Missing, UsageError
 
@@ -39,18 +38,26 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 
 def run_set(args: argparse.Namespace) -> int:
-    """Exit 0: it is on record. 1: it is refused."""
+    """Exit 0: it is on record. 1: it is refused. 4: nobody knows the clip."""
     with desk(config.of(args), config.home(args)) as open_desk:
-        clip = _named(open_desk, args, ev.HoldSet(args.clip))
+        clip = _named(open_desk, args, "hold.set")
         done = open_desk.record(ev.HoldSet(clip.id, grounds=grounds.asked(args, "basis", "authority")))
     _say(args, done, clip.id, f"clip {clip.id} is on hold by record {done.index}")
+    if clip.phase is ClipPhase.DONE:
+        print(f"dockagent: {_DISPOSED}", file=sys.stderr)
     return 0
+
+
+_DISPOSED = (
+    "the dock had disposed of its copy already, so this hold keeps no footage here; it still forbids this dock to erase"
+    " the clip from its camera; in the store, only a legal hold of the store's own keeps it"
+)
 
 
 def run_clear(args: argparse.Namespace) -> int:
     """Exit 0: it is on record. 1: it is refused."""
     with desk(config.of(args), config.home(args)) as open_desk:
-        clip = _named(open_desk, args, ev.HoldCleared(args.clip, max(args.hold, 0)))
+        clip = _named(open_desk, args, "hold.clear")
         hold = args.hold if args.hold >= 0 else _only_hold(clip)
         done = open_desk.record(ev.HoldCleared(clip.id, hold, grounds=grounds.asked(args, "basis", "authority")))
     left = len(clip.holds) - 1
@@ -59,13 +66,14 @@ def run_clear(args: argparse.Namespace) -> int:
     return 0
 
 
-def _named(at: Desk, args: argparse.Namespace, tried: ev.PersonsAct) -> Clip:
-    """The clip of the command line. One that nobody knows is tried all the same: a failed try goes on record."""
+def _named(at: Desk, args: argparse.Namespace, act: str) -> Clip:
+    """The clip of the command line. One that nobody knows is a failed try, which goes on record."""
     try:
         return history.one_clip(at.state, args)
-    except Missing:
-        at.record(msgspec.structs.replace(tried, grounds=grounds.asked(args, "basis", "authority")))
-        raise
+    except Missing as err:
+        why = grounds.asked(args, "basis", "authority")
+        at.record(ev.Accessed(act, args.clip[:64], REFUSED, f"nobody knows a clip {args.clip[:64]}", grounds=why))
+        raise Missing(err.what, err.hint) from err
 
 
 def _only_hold(clip: Clip) -> int:

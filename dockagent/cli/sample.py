@@ -3,6 +3,8 @@
 import argparse
 import json
 import shlex
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from dockagent import config
@@ -14,7 +16,7 @@ from dockagent.core.moment import rfc3339
 from dockagent.core.proof import merkle, note
 from dockagent.core.review import review
 from dockagent.desk import Desk, desk
-from dockagent.desk_rules import LEDGER, court
+from dockagent.desk_rules import LEDGER, NOTHING, court
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, Refused, UsageError
 from dockagent.ledger.leaves import Leaves
@@ -76,6 +78,8 @@ def _asked(
     for _ in range(TRIES):
         with desk(found, config.home(args)) as at:
             ids = review.candidates(at.state.clips.values(), wanted)
+            if before is None:
+                _warn(args.sample, ids)
             if ids == before:
                 raise refusal  # it was not for the list
             question = Question(wanted, args.sample, len(ids), review.list_sha256(ids))
@@ -84,6 +88,17 @@ def _asked(
             except Refused as err:
                 before, refusal = ids, err
     raise refusal
+
+
+def _warn(sample: int, ids: Sequence[str]) -> None:
+    """Say what is no lot, before it is on record. Raises Refused where there is nothing to draw from."""
+    if not ids:
+        raise Refused(NOTHING, "see which do with `dockagent clips`")
+    if sample >= len(ids):
+        print(
+            f"dockagent: only {len(ids)} clips fit, so all of them will be drawn: that leaves nothing to the lot",
+            file=sys.stderr,
+        )
 
 
 def _need_witnesses(found: config.Config) -> None:

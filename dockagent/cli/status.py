@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from dockagent import config
-from dockagent.cli import history
+from dockagent.cli import history, role
 from dockagent.clock import SystemClock, zone
 from dockagent.core import summary
 from dockagent.core.central import custodian_table
@@ -21,6 +21,10 @@ from dockagent.core.uplink.words import clip_waits, spool_words, store_words
 
 HELP = "bays, cameras, and why anything is not delivered yet"
 LINES = 20
+_NO_DOCKS = (
+    (role.is_custodian, role.custodian_status, role.custodian_text),
+    (role.is_witness, role.witness_status, role.witness_text),
+)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
@@ -30,7 +34,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 when all is delivered or under way, 1 when a camera or a clip is held up, 3 when there is a quarantine."""
+    """Exit 0 when all is delivered or under way, 1 when a camera or a clip is held up, 3 when there is a quarantine. Of
+    a witness or a custodian: 0 where it runs, 1 where not."""
+    for is_such, row_of, text_of in _NO_DOCKS:
+        if is_such(args):
+            row = row_of(args)
+            print(json.dumps(row, indent=2) if args.json else text_of(row))
+            return 0 if row["running"] else 1
     state = history.state(args)
     state.running = state.running and history.in_use(args)
     now_ms, terms = SystemClock().now().utc_ms, config.terms_of(config.of(args), zone)

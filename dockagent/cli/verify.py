@@ -3,26 +3,31 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dockagent import config
 from dockagent.core import events as ev
 from dockagent.core.acts import Grounds
+from dockagent.core.plain import plain
 from dockagent.desk import desk
-from dockagent.errors import Missing, Refused, UsageError
+from dockagent.errors import Missing, UsageError
 from dockagent.evidence import report
-from dockagent.evidence.report import Report, Verdict
+from dockagent.evidence.check_sealed import NONE_OPENS
+from dockagent.evidence.keyring import NOT_NAMED
+from dockagent.evidence.report import CONTENT, Report, Verdict
 from dockagent.evidence.sealed import read_identities
+from dockagent.evidence.trust_file import read_trust
 from dockagent.evidence.verify import (
     found_elsewhere,
     keys_beside,
-    read_trust,
     stored_clips,
     strangers,
     verify,
     verify_together,
 )
 from dockagent.ledger.keys import PUBLIC
+from dockagent.ledger.trust import Trust
 
 HELP = "check a ledger, a stored clip, or a whole store, offline"
 DESCRIPTION = """Check a ledger folder, a dock's home, a stored clip's folder, or any folder above such.
@@ -81,12 +86,30 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report.as_json(reports), ensure_ascii=True, indent=2))
     else:
         sys.stdout.write(report.as_text(reports))
+    for line in _remarks(trust, reports):
+        print(f"dockagent: {plain(line)}", file=sys.stderr)
     return report.exit_code(reports)
+
+
+def _remarks(trust: Trust | None, reports: Sequence[Report]) -> Iterator[str]:
+    """What is likely to be wrong with the command, said once: a trust file or an identity that fits nothing here."""
+    signers = [one.verdicts["signer"].why for one in reports if "signer" in one.verdicts and one.kind in _BY_DOCKS]
+    if trust and signers and all(NOT_NAMED in why for why in signers):
+        names = ", ".join(dict.fromkeys(dock.id for dock in trust.docks)) or "no dock by its keys"
+        yield f"the trust file names {names}, and nothing that was checked is signed by whom it names; check --trust"
+    inside = [one.verdicts[CONTENT].why for one in reports if CONTENT in one.verdicts]
+    closed = sum(NONE_OPENS in why for why in inside)
+    if closed and closed == len(inside):
+        yield f"no identity that was given opens any of {closed} sealed clips; they were checked as without one"
+
+
+_BY_DOCKS = ("ledger", "published ledger", "clip", "package", "records", "excerpt")
 
 
 def _on_record(args: argparse.Namespace) -> None:
     """Whoever opens sealed footage in a dock's home reads footage there: on record, before any of it is opened. Raises
-    UsageError or Refused where that cannot be; a copy outside of a home needs no record, as nobody could write one."""
+    UsageError, Refused or Missing where that cannot be; a copy outside of a home needs no record, as nobody could
+    write one."""
     for path in args.paths:
         home = next((one for one in (path.absolute(), *path.absolute().parents) if _is_home(one)), None)
         if home is None:
@@ -98,7 +121,7 @@ def _on_record(args: argparse.Namespace) -> None:
                 at.record(ev.Accessed("verify", clip if clip in at.state.clips else "", grounds=why))
         except (Missing, OSError) as err:
             what = err.what if isinstance(err, Missing) else f"{err.filename}: {err.strerror}"
-            raise Refused(f"{_ON_RECORD.format(home)}: {what}", _COPY) from err
+            raise Missing(f"{_ON_RECORD.format(home)}: {what}", _COPY) from err
         except UsageError as err:
             raise UsageError(f"{_ON_RECORD.format(home)}: {err.what}", err.hint) from err
 

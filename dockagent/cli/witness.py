@@ -2,7 +2,6 @@
 
 import argparse
 import signal
-import threading
 
 from dockagent import config
 from dockagent.errors import UsageError
@@ -10,6 +9,7 @@ from dockagent.errors import UsageError
 HELP = "cosign other docks' checkpoints, on a machine that is no dock itself"
 DESCRIPTION = """Answers C2SP tlog-witness requests at the address in [witness] listen, for the docks in [witness] logs,
 until it is told to stop. A dock that runs (`dockagent run`) does this by itself; a machine apart needs only this."""
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent: argparse.ArgumentParser) -> None:
@@ -27,13 +27,16 @@ def run(args: argparse.Namespace) -> int:
         return _print_key(args)
     from dockagent import daemon, systemd  # heavy: the other commands do without
 
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    with daemon.witnessing(config.of(args), config.home(args)):
-        systemd.notify("READY=1")
-        ended.wait()
-        systemd.notify("STOPPING=1")
+    # The kernel keeps the signal until it is asked for. A handler would run in the main thread only, which a lock that
+    # it has just begun to wait for does not wake: such a witness never ended.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+    try:
+        with daemon.witnessing(config.of(args), config.home(args)):
+            systemd.notify("READY=1")
+            signal.sigwait(_ENDS)
+            systemd.notify("STOPPING=1")
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core import strict_json
+from dockagent.core import mistake, strict_json
 from dockagent.core.acts import DONE
 from dockagent.core.central import store_table
 from dockagent.core.events import AnyEvent, Delivered, Event, PersonsAct, Transferred
@@ -168,5 +168,7 @@ def event_of(payload: bytes, index: int | None = None) -> tuple[Event, int]:
             )
         event: Event = msgspec.convert({**raw["what"], "type": raw["type"]}, AnyEvent)
         return event, parse_rfc3339(raw["when"]["utc"])
-    except (KeyError, TypeError, ValueError, msgspec.ValidationError) as err:
-        raise Refused(f"not a custody record: {err}") from err
+    except msgspec.ValidationError as err:
+        raise Refused(f"not a custody record: {mistake.in_form(err)}") from err
+    except (KeyError, TypeError, ValueError) as err:
+        raise Refused("not a custody record: it has not the members of one") from err

@@ -28,6 +28,8 @@ def check(state: State, event: ev.Event) -> None:
         _grounded(event)
         clip = _known(state, event.clip_id)
         if isinstance(event, ev.HoldCleared) and event.hold not in {one.record for one in clip.holds}:
+            if not clip.holds:
+                raise Refused(f"clip {clip.id} is on no hold: there is none to clear", "see `dockagent clips --held`")
             raise Refused(f"clip {clip.id} is not under a hold {event.hold} (holds: {_numbers(clip)})")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from dockagent.core import plan
+from dockagent.core import mistake, plan
 from dockagent.core.model import Clip, Thing
 from dockagent.errors import Refused
 
@@ -64,7 +64,7 @@ def parse(raw: Any) -> Sealing:
     try:
         said = msgspec.convert(raw, Sealing)
     except msgspec.ValidationError as err:
-        raise Refused(f"what it says of sealing cannot be: {err}") from err
+        raise Refused(f"what it says of sealing cannot be: {mistake.in_form(err)}") from err
     names = [one.name for one in said.objects]
     if len(set(names)) != len(names) or any(one.name != plan.sealed_name(one.of) for one in said.objects):
         raise Refused("what it says of sealing contradicts itself")

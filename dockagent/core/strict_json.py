@@ -6,6 +6,7 @@ from typing import Any
 
 import rfc8785
 
+from dockagent.core import mistake
 from dockagent.errors import Refused
 
 MAX_INT = 2**53 - 1
@@ -29,7 +30,7 @@ def parse(data: bytes) -> Any:
             data.decode("utf-8"), object_pairs_hook=_object, parse_float=_no_float, parse_constant=_no_float
         )
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError, ValueError) as err:
-        raise Refused(f"not valid JSON: {err}") from err
+        raise Refused(f"not valid JSON: {mistake.in_json(err)}") from err
     _check(value, MAX_DEPTH)
     return value
 

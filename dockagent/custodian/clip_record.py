@@ -1,6 +1,7 @@
 """The clip records in a clip's folder: read, judged, and found in the dock's published ledger."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from dockagent.evidence.keyring import judge
 from dockagent.ledger import tiles
 
 MOST_RECORD = 16 << 20  # bytes
+MARKS = "custodian/ledgers/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Ledgers:
     def __init__(self, custodian: Custodian) -> None:
         self._custodian = custodian
         self._open: dict[str, Published | Refused | Missing | None] = {}
+        self._marks: dict[str, tuple[int, int]] = {}
 
     def of(self, dock: str) -> Published | None:
         """The ledger of ``dock``, or None where none is published. Raises Refused and Missing where it is damaged."""
@@ -106,12 +109,32 @@ class Ledgers:
         if ledger is None or found is None:
             return None
         index, entry = found
+        self.believed(record.dock, ledger, index, entry)
+        return Seen(ledger.head.origin, ledger.head.size, ledger.head.root.hex(), index)
+
+    def believed(self, dock: str, ledger: Published, index: int, entry: bytes) -> Mapping[str, Any]:
+        """What entry ``index`` of the ledger of ``dock`` says, once it was found to be signed by a trusted dock, under
+        a checkpoint of the same dock. Raises Refused and Missing."""
         proof = ledger.proof(index).encode().decode()
         custodian = self._custodian
         verdict = check_entry(strict_json.parse(entry), proof, b"", custodian.keyring, custodian.trust)
         for word in (verdict.signature, verdict.signer):
             if word.word != "pass":
-                raise Refused(f"record {index} of the ledger of {record.dock}: {word.why}")
+                raise Refused(f"record {index} of the ledger of {dock}: {word.why}")
         if verdict.time.word == "fail":
-            raise Refused(f"the ledger of {record.dock}: {verdict.time.why}")
-        return Seen(ledger.head.origin, ledger.head.size, ledger.head.root.hex(), index)
+            raise Refused(f"the ledger of {dock}: {verdict.time.why}")
+        if verdict.record is None:
+            raise Refused(f"record {index} of the ledger of {dock} cannot be read")
+        return verdict.record
+
+    def marked(self, dock: str) -> tuple[int, int]:
+        """Up to which record the ledger of ``dock`` was compared with the store, and when (ms since 1970 UTC). Raises
+        Retryable."""
+        if dock not in self._marks:
+            found = (0, 0)
+            for one in self._custodian.archive.list(f"{MARKS}{dock}/"):
+                name = one.key.rpartition("/")[2]
+                if name.isdigit():
+                    found = max(found, (int(name), one.modified_ms))
+            self._marks[dock] = found
+        return self._marks[dock]

@@ -16,7 +16,8 @@ from dockagent.core.moment import rfc3339
 from dockagent.core.proof import cosignature, dsse, note
 from dockagent.core.proof.witnessing import Request
 from dockagent.custodian import reports
-from dockagent.custodian.clip_record import Ledgers
+from dockagent.custodian.clip_record import MARKS, Ledgers
+from dockagent.custodian.holds import Holds
 from dockagent.custodian.published import Published
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
@@ -26,7 +27,7 @@ from dockagent.ledger.trust import DockIdentity
 from dockagent.ledger.witness import Witness
 from dockagent.stores import Conflict
 
-MARKS, COSIGNED = "custodian/ledgers/", "custodian/cosigned/"
+COSIGNED = "custodian/cosigned/"
 MARK_RECORDS = 256  # a mark is written after so many records, or once a day
 
 
@@ -52,7 +53,7 @@ class Ids:
 
 
 def check_dock(
-    custodian: Custodian, dock: DockIdentity, ledgers: Ledgers, ids: Ids, told: Reports, tally: Tally
+    custodian: Custodian, dock: DockIdentity, ledgers: Ledgers, ids: Ids, holds: Holds, told: Reports, tally: Tally
 ) -> None:
     """Compare one dock's published ledger with the clock, with what was seen of it, and with the store. ``ids``: a
     listing that was made after ``ledgers`` had read the dock's checkpoint. Raises Retryable."""
@@ -61,9 +62,10 @@ def check_dock(
         if ledger is None:
             told.tell(Report(reports.OVERDUE, dock.id, reports.state_of("never"), ("it has published no ledger",)))
             return
-        _check_signed(ledger, dock, custodian)
+        check_signed(ledger, dock, custodian)
         _cosign(custodian, dock, ledger, told, tally)
-        _check_delivered(custodian, dock, ledger, ids, told)
+        holds.check(dock.id)
+        _check_delivered(custodian, dock, ledgers, ledger, ids, holds, told)
     except (Refused, Missing) as err:
         what = (f"the published ledger of dock {dock.id} is damaged or forged: {err.what}",)
         told.tell(Report(reports.LEDGER, dock.id, reports.state_of(err.what), what, (tiles.prefix(dock.id),)))
@@ -74,7 +76,7 @@ def check_dock(
         told.tell(Report(reports.OVERDUE, dock.id, reports.state_of(str(ledger.head.size)), (words,)))
 
 
-def _check_signed(ledger: Published, dock: DockIdentity, custodian: Custodian) -> None:
+def check_signed(ledger: Published, dock: DockIdentity, custodian: Custodian) -> None:
     """Raises Refused unless one of this dock's trusted sets of keys signed the checkpoint."""
     keys = [one.log_key for one in custodian.trust.docks if one.origin == ledger.head.origin == dock.origin]
     refused = Refused(f"its checkpoint is of {ledger.head.origin!r}")
@@ -109,12 +111,14 @@ def _cosign(custodian: Custodian, dock: DockIdentity, ledger: Published, told: R
 def _keep(custodian: Custodian, dock: DockIdentity, ledger: Published, witness: Witness, line: bytes) -> None:
     key = f"{COSIGNED}{dock.id}/{ledger.head.size:015d}.{witness.public.key_hash.hex()}"
     with suppress(Conflict):  # cosigned at another moment, before a crash: that one is as good
-        custodian.archive.add(key, f"{ledger.note.text}\n".encode() + line)
+        custodian.archive.add(key, ledger.signed.rstrip(b"\n") + b"\n" + line)
 
 
-def _check_delivered(custodian: Custodian, dock: DockIdentity, ledger: Published, ids: Ids, told: Reports) -> None:
-    mark, marked_ms = _marked(custodian, dock.id)
-    lost = False
+def _check_delivered(
+    custodian: Custodian, dock: DockIdentity, ledgers: Ledgers, ledger: Published, ids: Ids, holds: Holds, told: Reports
+) -> None:
+    mark, marked_ms = ledgers.marked(dock.id)
+    lost = holds.open(dock.id)
     for number, entry in ledger.entries(mark, ledger.head.size):
         payload = dsse.parse(entry).payload
         if b'"type":"receipt"' in payload:
@@ -142,13 +146,3 @@ def _lost(custodian: Custodian, dock: DockIdentity, said: dict[str, Any], number
         words = f"record {number} of dock {dock.id} says that it was delivered; it is not in the store"
         told.tell(Report(reports.LOST, clip, reports.state_of(key), (words,), (key,)))
         return True
-
-
-def _marked(custodian: Custodian, dock: str) -> tuple[int, int]:
-    """Up to which record the ledger was compared, and when (ms since 1970 UTC)."""
-    found = (0, 0)
-    for one in custodian.archive.list(f"{MARKS}{dock}/"):
-        name = one.key.rpartition("/")[2]
-        if name.isdigit():
-            found = max(found, (int(name), one.modified_ms))
-    return found

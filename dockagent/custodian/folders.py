@@ -12,7 +12,6 @@ from dockagent.core.central.store_receipt import name_for
 from dockagent.stores.archive import Listed
 
 CLIPS, QUARANTINE = "clips/", "quarantine/"
-PERMIT = "permit.json"
 _FOLDER = re.compile(r"(clips/[^/]+/\d{4}/\d\d/\d\d/([0-9a-f]{32})|quarantine/[^/]+/([0-9a-f]{32}))/(.+)")
 _MASTER = re.compile(r"master|master(\.[0-9a-f]{8})?\.age")
 _RECORD = re.compile(r"record\.json(\.[0-9a-f]{8}){0,2}")
@@ -45,8 +44,29 @@ class ClipFolder:
     @property
     def contents(self) -> list[str]:
         """What docks put there besides records: masters, previews, manifests."""
-        own = {PERMIT, *self.records}
-        return sorted(name for name in self.objects if name not in own and not store_receipt.is_name(name))
+        records = set(self.records)
+        return sorted(name for name in self.objects if name not in records and not is_custodians(name))
+
+    @property
+    def receipts(self) -> list[str]:
+        """The custodian's receipts."""
+        return sorted(name for name in self.objects if store_receipt.is_name(name))
+
+    @property
+    def audited_ms(self) -> int:
+        """When all of it was last read back: for the youngest receipt, or in the newest audit (ms since 1970 UTC)."""
+        audits = [one.modified_ms for name, one in self.objects.items() if store_receipt.is_audit(name)]
+        return max(audits + [self.objects[name].modified_ms for name in self.receipts], default=0)
+
+    @property
+    def next_audit(self) -> str:
+        """The name of the next audit."""
+        return f"audit.{max(map(store_receipt.audit_number, self.objects), default=0) + 1}.json"
+
+    @property
+    def permits(self) -> int:
+        """The number of the newest permit; 0 where there is none."""
+        return max(map(store_receipt.permit_number, self.objects), default=0)
 
     @property
     def without_receipt(self) -> list[str]:
@@ -90,6 +110,11 @@ def folders(listing: Iterable[Listed], strays: list[str]) -> Iterator[ClipFolder
         objects[found[4]] = one
     if objects:
         yield ClipFolder(prefix, clip_id, objects)
+
+
+def is_custodians(name: str) -> bool:
+    """Whether an object of a clip's folder is a custodian's, by its name: a receipt, a permit, an audit."""
+    return store_receipt.is_name(name) or store_receipt.is_permit(name) or store_receipt.is_audit(name)
 
 
 def sealed(master: str) -> bool:

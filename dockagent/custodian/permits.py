@@ -1,4 +1,7 @@
-"""Permits: leave to erase a clip from its camera, signed where the policy allows it and nothing speaks against it."""
+"""Permits: leave to erase a clip from its camera, signed where the policy allows it and nothing speaks against it.
+
+One that ran out is renewed as often as the policy says, as ``permit.2.json`` and so on, where all of it holds again.
+"""
 
 import hashlib
 
@@ -7,7 +10,7 @@ from dockagent.core.central.store_receipt import OFF, StoreReceipt
 from dockagent.core.permits import permit as permits
 from dockagent.core.permits.permit import Named, Permit
 from dockagent.custodian.clip_record import Record, read_records
-from dockagent.custodian.folders import PERMIT, ClipFolder
+from dockagent.custodian.folders import ClipFolder
 from dockagent.custodian.reread import small
 from dockagent.custodian.world import Custodian, PermitPolicy
 from dockagent.errors import Refused
@@ -17,10 +20,13 @@ _MOST = 4 << 20
 
 def due(custodian: Custodian, folder: ClipFolder) -> bool:
     """Whether a permit may be called for, by the listing alone."""
-    receipt = folder.objects.get(store_receipt.FILE)
-    if receipt is None or PERMIT in folder.objects or folder.quarantined or not custodian.settings.permits.name:
+    receipt, policy, now = folder.objects.get(store_receipt.FILE), custodian.settings.permits, custodian.now_ms()
+    if receipt is None or folder.quarantined or not policy.name:
         return False
-    return custodian.now_ms() - receipt.modified_ms >= custodian.settings.permits.age_ms
+    if not folder.permits:
+        return now - receipt.modified_ms >= policy.age_ms
+    newest = folder.objects[store_receipt.permit_name(folder.permits)]  # its end is about this long after it came
+    return folder.permits <= policy.renewals and now - newest.modified_ms >= policy.valid_ms
 
 
 def sign(custodian: Custodian, folder: ClipFolder) -> str:
@@ -43,7 +49,8 @@ def sign(custodian: Custodian, folder: ClipFolder) -> str:
     if not mine:
         return "the record that the receipt rests on is not here any more"
     permit = _permit(custodian, receipt, mine[0], hashlib.sha256(data).hexdigest())
-    custodian.archive.add(folder.key(PERMIT), custodian.key.seal(permits.statement(permit)))
+    name = store_receipt.permit_name(folder.permits + 1)
+    custodian.archive.add(folder.key(name), custodian.key.seal(permits.statement(permit)))
     return ""
 
 

@@ -17,6 +17,7 @@ from dockagent.stores import Conflict
 PREDICATE = "urn:dockagent:custodian-report:1"
 PREFIX = "custodian/reports/"
 ALTERED, WRONG, UNRECORDED, UNREAD = "altered", "wrong-record", "without-record", "unreadable"
+NOT_HELD, STILL_HELD = "not-held", "still-held"
 UNFINISHED, LEDGER, OVERDUE, LOST, LINE, STRAY = "unfinished", "ledger", "overdue", "lost", "catalogue", "stray"
 REFUTING = frozenset((ALTERED, WRONG, UNRECORDED, LOST, LINE, LEDGER))
 """The kinds that say that something is not what it must be; the others are findings."""
@@ -85,7 +86,7 @@ class Reports:
         return strict_json.canonical(
             {
                 "_type": "https://in-toto.io/Statement/v1",
-                "subject": [{"name": one, "digest": {"sha256": _name_digest(one)}} for one in subjects],
+                "subject": [{"name": one, "digest": {"sha256": name_digest(one)}} for one in subjects],
                 "predicateType": PREDICATE,
                 "predicate": {
                     "kind": report.kind,
@@ -101,6 +102,7 @@ class Reports:
         )
 
 
-def _name_digest(name: str) -> str:
-    """in-toto wants a digest for each subject; a report is about a name, whatever lies under it."""
+def name_digest(name: str) -> str:
+    """SHA-256 (hex) of a name. in-toto wants a digest for each subject; this is for what is about a name, whatever
+    lies under it."""
     return hashlib.sha256(name.encode()).hexdigest()

@@ -1,7 +1,8 @@
 """One round: list, and do what is still to be done. Everything in it may be repeated, and be cut off anywhere.
 
-1. The docks' checkpoints are read, so that what they say is older than 2. the listing, camera by camera. 3. Each clip
-without a receipt is examined; each with one may get its permit. 4. The docks' ledgers are compared with the listing.
+1. The docks' ledgers are read, so that what they say is older than 2. the listing, camera by camera. 3. Holds are
+carried out; each clip without a receipt is examined; each with one may get its permit. 4. The docks' ledgers are
+compared with the listing. 5. What is due is audited.
 A bad object, clip or dock is reported and never stops the others.
 """
 
@@ -12,10 +13,12 @@ from functools import partial
 
 from dockagent.core.central import store_receipt
 from dockagent.custodian import permits, reports
+from dockagent.custodian.audit import Due, audit
 from dockagent.custodian.clip_record import Ledgers
-from dockagent.custodian.docks import Ids, check_dock
+from dockagent.custodian.docks import Ids, check_dock, check_signed
 from dockagent.custodian.examine import Found, Waits, examine
 from dockagent.custodian.folders import CLIPS, QUARANTINE, ClipFolder, folders
+from dockagent.custodian.holds import Holds
 from dockagent.custodian.lines import check_line
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
@@ -47,28 +50,39 @@ def once(
     even be listed."""
     tally, refused = Tally(), {} if refused is None else refused
     told, ledgers, ids, strays = Reports(custodian, tally), Ledgers(custodian), Ids(), list[str]()
+    holds, audits = Holds(custodian), Due(custodian)
     docks = [one for one in _newest(custodian) if custodian.share.mine(one.id)]
     for dock in docks:
-        _apart(tally, f"dock {dock.id}", partial(_open, ledgers, dock))
+        _apart(tally, f"dock {dock.id}", partial(_open, custodian, ledgers, holds, dock))
     for folder in _listing(custodian, strays, whole=whole):
         custodian.beat()
         tally.seen += 1
         if folder.masters:
             ids.add(folder.clip_id)
             saw(folder.clip_id, folder.prefix)
+        if holds.due(folder.clip_id):
+            _apart(tally, f"{folder.prefix}: hold", partial(holds.carry_out, folder, told))
         if custodian.share.mine(_camera(folder)) or _left_over(custodian, folder):
-            _apart(tally, folder.prefix, partial(_one, custodian, folder, ledgers, told, tally, refused))
+            audits.see(folder)
+            _apart(tally, folder.prefix, partial(_one, custodian, folder, ledgers, holds, told, tally, refused))
     for dock in docks:
-        _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, told, tally))
+        _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, holds, told, tally))
+    already = tally.read
+    for folder in audits.oldest_first():
+        if tally.read - already >= custodian.settings.audit_bytes:
+            break
+        _apart(tally, f"{folder.prefix}: audit", partial(audit, custodian, folder, holds, told, tally))
     for key in strays[:_MOST_STRAYS]:
         report = Report(reports.STRAY, "key", reports.state_of(key), ("it is in no clip's folder",), (key,))
         _apart(tally, key, partial(told.tell, report))
     return tally
 
 
-def _open(ledgers: Ledgers, dock: DockIdentity) -> None:
+def _open(custodian: Custodian, ledgers: Ledgers, holds: Holds, dock: DockIdentity) -> None:
     try:
-        ledgers.of(dock.id)
+        if (ledger := ledgers.of(dock.id)) is not None:
+            check_signed(ledger, dock, custodian)
+            holds.read(dock.id, ledgers, ledger)
     except (Refused, Missing):
         return  # said when the dock is checked
 
@@ -109,12 +123,20 @@ def _left_over(custodian: Custodian, folder: ClipFolder) -> bool:
 
 
 def _one(
-    custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, told: Reports, tally: Tally, refused: Refusals
+    custodian: Custodian,
+    folder: ClipFolder,
+    ledgers: Ledgers,
+    holds: Holds,
+    told: Reports,
+    tally: Tally,
+    refused: Refusals,
 ) -> None:
     if folder.without_receipt:
         _receive(custodian, folder, ledgers, told, tally)
     elif not folder.masters:
         _unfinished(custodian, folder, told, tally)
+    elif holds.keeps(folder.clip_id):
+        return  # no permit while any dock has it on hold, whatever the store could be told of it
     elif permits.due(custodian, folder) and custodian.now_ms() >= refused.get(folder.prefix, 0):
         _permit(custodian, folder, tally, refused)
 

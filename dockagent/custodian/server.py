@@ -20,7 +20,6 @@ from urllib.parse import parse_qs, urlsplit
 from dockagent import __version__
 from dockagent.core.central import store_receipt
 from dockagent.core.proof.witnessing import MOST_REQUEST
-from dockagent.custodian.folders import PERMIT
 from dockagent.custodian.reread import small
 from dockagent.custodian.service_state import ServiceState
 from dockagent.errors import DockError, Missing, UsageError
@@ -64,15 +63,21 @@ class Desk:
         folder = _FOLDER.fullmatch(query.get("folder", [self.state.folder_of(clip_id)])[0])
         if folder is None:
             return Answer(404, b"say ?folder=, the clip's folder in the store: this clip was not seen lately\n")
-        name = query.get("name", [store_receipt.FILE])[0] if kind == "receipts" else PERMIT
+        name = query.get("name", [store_receipt.FILE])[0]
         if folder[2] != clip_id or (kind == "receipts" and not store_receipt.is_name(name)):
             return Answer(400, b"that is no folder or receipt of this clip\n")
         try:
+            name = self._newest_permit(folder[0]) if kind == "permits" else name
             return Answer(200, small(self.archive, f"{folder[0]}/{name}", _MOST_SIGNED, first=True), JSON)
         except Missing:
             return Answer(404, b"there is none yet\n")
         except DockError as err:
             return Answer(503, b"the store cannot be asked now\n", note=str(err))
+
+    def _newest_permit(self, folder: str) -> str:
+        """The name of the permit that was signed last, or of the first, which is not there then."""
+        names = (one.key.rpartition("/")[2] for one in self.archive.list(f"{folder}/"))
+        return store_receipt.permit_name(max(map(store_receipt.permit_number, names), default=0) or 1)
 
 
 class DeskServer:

@@ -123,8 +123,9 @@ def words(tally: Tally) -> str:
     """What a round did, in a line."""
     new = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.new.items()))
     return (
-        f"{tally.seen} clips seen: {tally.receipts} receipts, {tally.permits} permits, {tally.lines} catalogue lines,"
-        f" {tally.cosigned} checkpoints cosigned, {tally.waiting} waiting, {len(tally.told)} reports stand"
+        f"{tally.seen} clips seen: {tally.receipts} receipts, {tally.permits} permits, {tally.audits} audits,"
+        f" {tally.lines} catalogue lines, {tally.cosigned} checkpoints cosigned, {tally.waiting} waiting,"
+        f" {len(tally.told)} reports stand"
         + (f"; new: {new}" if new else "")
         + (f"; {len(tally.troubles)} could not be looked at" if tally.troubles else "")
     )

@@ -9,7 +9,7 @@ from dockagent.core.moment import rfc3339
 from dockagent.custodian.world import Tally
 
 _MOST_FOLDERS = 100_000
-_COUNTED = ("receipts", "permits", "lines", "cosigned", "lost_races", "read")
+_COUNTED = ("receipts", "permits", "audits", "lines", "cosigned", "lost_races", "read")
 
 
 class ServiceState:

@@ -32,6 +32,9 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settle_hours: Positive = 24
     overdue_hours: Positive = 24
     take_over_minutes: Positive = 120
+    lift_holds: bool = True
+    reaudit_days: Natural = 365
+    reaudit_gib: Positive = 10
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,6 +56,7 @@ class Permits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: tuple[Literal["COMPLIANCE", "GOVERNANCE", "IMMUTABLE"], ...] = ("COMPLIANCE",)
     left_days: Natural = 30
     valid_days: Positive = 90
+    renewals: Natural = 4
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +90,7 @@ def settings_of(file: File) -> Settings:
         permits.retention,
         permits.left_days * DAY_MS,
         permits.valid_days * DAY_MS,
+        permits.renewals,
     )
     return Settings(
         ledger_wait_ms=said.ledger_wait_minutes * MINUTE_MS,
@@ -93,6 +98,9 @@ def settings_of(file: File) -> Settings:
         overdue_ms=said.overdue_hours * 60 * MINUTE_MS,
         take_over_ms=said.take_over_minutes * MINUTE_MS,
         permits=policy,
+        lift_holds=said.lift_holds,
+        audit_ms=said.reaudit_days * DAY_MS,
+        audit_bytes=said.reaudit_gib << 30,
     )
 
 

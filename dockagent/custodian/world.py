@@ -21,26 +21,34 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 class PermitPolicy:
     """When a permit is signed. ``name``: what the permit calls this policy; empty: none is signed. ``age_ms``: how old
     the receipt must be; ``modes``: the retention modes that count, empty for any or none; ``left_ms``: how long the
-    retention must still last; ``valid_ms``: how long the permit may be used."""
+    retention must still last; ``valid_ms``: how long the permit may be used; ``renewals``: how
+    often one that ran out is signed anew."""
 
     name: str = ""
     age_ms: int = 0
     modes: tuple[str, ...] = ("COMPLIANCE",)
     left_ms: int = 0
     valid_ms: int = 90 * DAY_MS
+    renewals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``ledger_wait_ms``: how long a clip may wait for its dock's ledger to show it, before its receipt is signed
     without a checkpoint; ``settle_ms``: how long a folder whose record or master is not there yet may stay so;
-    ``overdue_ms``: how old a dock's newest checkpoint may be; ``take_over_ms``: when others' work is taken over."""
+    ``overdue_ms``: how old a dock's newest checkpoint may be; ``take_over_ms``: when others' work is taken over;
+    ``lift_holds``: whether the store's legal hold ends with the last hold of a dock, or a person lifts it;
+    ``audit_ms``: after how long what has its receipt is read again, 0 for never, at most about
+    ``audit_bytes`` in a round."""
 
     ledger_wait_ms: int = 60 * MINUTE_MS
     settle_ms: int = 24 * 60 * MINUTE_MS
     overdue_ms: int = 24 * 60 * MINUTE_MS
     take_over_ms: int = 120 * MINUTE_MS
     permits: PermitPolicy = PermitPolicy()
+    lift_holds: bool = True
+    audit_ms: int = 0
+    audit_bytes: int = 10 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ class Tally:
     receipts: int = 0
     lost_races: int = 0
     permits: int = 0
+    audits: int = 0
     lines: int = 0
     cosigned: int = 0
     waiting: int = 0

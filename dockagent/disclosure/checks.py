@@ -1,12 +1,14 @@
 """The five verdicts of a disclosed clip, and for each how anybody checks it with a tool that we did not write.
 
-Every command is typed in the package's folder, into bash. They need coreutils, jq, openssl and python3, and leave
-nothing in it; ``tests/evidence`` runs them as they stand on the page.
+The commands (:mod:`dockagent.disclosure.commands`) are typed in the package's folder, in their order;
+``tests/evidence`` takes them out of a page and runs them, on good packages and on forged ones.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dockagent.core import plan
+from dockagent.disclosure import commands
 from dockagent.disclosure.heads import Head
 from dockagent.disclosure.originals import CHAIN_FILE
 from dockagent.evidence.check_clip import MANIFEST_FILE, ClipRecord
@@ -57,17 +59,41 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What there is to check about one clip. ``folder``: where it lies in the bag; ``master``: its file name there;
-    ``generation``: which set of the dock's keys signed its record; ``certified``: whether a certificate came with it;
-    ``reasons``: the dock's reasons by aspect; ``newest``: a proof that shows the ledger holds its last record."""
+    ``ledger``: the origin of the dock's; ``certified``: whether certificates came with the dock's keys; ``reasons``:
+    the dock's reasons by aspect; ``heads``: the checkpoints in the package."""
 
     said: ClipRecord
     folder: str
     master: str
-    generation: int
+    ledger: str
     certified: bool
     reasons: dict[str, str]
     heads: tuple[Head, ...]
-    newest: str
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the footage is here as it was sealed."""
+        return self.master == plan.SEALED_MASTER
+
+
+def preparation(clip: Subject) -> Iterator[Check]:
+    """What is typed first."""
+    yield Check(
+        "Which clip, and three small tools: for signed envelopes (DSSE), for signed checkpoints (C2SP), and for places "
+        "in the ledger (RFC 6962).",
+        commands.begin(clip.said.clip_id, f"{clip.folder}/{clip.master}", clip.ledger),
+        "",
+    )
+    if clip.certified:
+        yield Check(
+            f"Only where you have no {commands.TRUST_FILE} but the certificate of the agency's CA, {commands.CA_FILE}: "
+            "the keys that it vouches for.",
+            commands.FROM_CA,
+            "keys by the agency's CA",
+        )
+    yield Check(
+        "The keys that the agency names for this ledger: how many sets.", commands.KEYS, f"keys of {clip.ledger}"
+    )
 
 
 def answers(clip: Subject) -> Iterator[Answer]:
@@ -84,101 +110,70 @@ def answers(clip: Subject) -> Iterator[Answer]:
         yield Answer(aspect, question, word, clip.reasons.get(aspect, ""), checks[aspect])
 
 
+def checks_of(clip: Subject) -> Iterator[Check]:
+    """All that have commands, in the order in which they are run."""
+    found = (*preparation(clip), *(check for answer in answers(clip) for check in answer.checks))
+    return (one for one in found if one.commands)
+
+
 def _intact(clip: Subject) -> tuple[Check, ...]:
-    return (
-        Check(
-            "Every file of this package has the digest that its list says, and the list of lists has them too.",
-            "sha256sum --quiet -c tagmanifest-sha256.txt && sha256sum --quiet -c manifest-sha256.txt && echo OK",
-            "OK",
-        ),
-        Check(
-            "The footage has the digest that the dock signed in the clip record.",
-            f"sha256sum {clip.folder}/{clip.master}",
-            clip.said.subjects["master"],
-        ),
-    )
-
-
-def dsse(file: str, key: str) -> str:
-    """Commands that check a DSSE envelope with openssl: they rebuild the bytes that were signed."""
-    return "\n".join(
-        (
-            f'f={file}; d=$(mktemp -d); t=$(jq -r .payloadType "$f")',
-            'jq -r .payload "$f" | base64 -d > "$d/payload"',
-            'n=$(stat -c %s "$d/payload")',
-            """{ printf 'DSSEv1 %d %s %d ' "${#t}" "$t" "$n"; cat "$d/payload"; } > "$d/signed\"""",
-            'jq -r \'.signatures[0].sig\' "$f" | base64 -d > "$d/sig"',
-            f'openssl dgst -sha256 -verify {key} -signature "$d/sig" "$d/signed"',
-        )
-    )
+    words = "The footage has the digest that the dock signed in the record of this clip."
+    if clip.sealed:
+        words = "The sealed footage has the digest that the dock signed in the record of this clip."
+    does = commands.of_sealed(commands.FOOTAGE) if clip.sealed else commands.FOOTAGE
+    return (Check(words, does, "the footage is as the dock signed it"),)
 
 
 def _signature(clip: Subject) -> tuple[Check, ...]:
-    record = Check(
-        "The dock's signature on the clip record is good. The same works for every file in data/records/.",
-        dsse(f"{clip.folder}/record.json", f"{KEYS}/record-{clip.generation}.pem"),
-        "Verified OK",
+    return (
+        Check(
+            "The dock signed each custody record here, each is in its ledger, and the record of this clip is the one "
+            "that the ledger knows. This takes a second for some ten records.",
+            commands.RECORDS,
+            "records are good",
+        ),
     )
-    if MANIFEST_FILE not in clip.said.subjects or CHAIN_FILE not in clip.said.subjects:
-        return (record,)
-    key = f"<(openssl x509 -in {clip.folder}/{CHAIN_FILE} -noout -pubkey)"
-    words = "The camera's own signature on its manifest is good."
-    return record, Check(words, dsse(f"{clip.folder}/{MANIFEST_FILE}", key), "Verified OK")
 
 
 def _signer(clip: Subject) -> tuple[Check, ...]:
-    key = Check(
-        "The dock's key is the one that its agency names: compare this with the record key id that the agency gives "
-        "out itself, not with anything in this package.",
-        f"openssl pkey -pubin -in {KEYS}/record-{clip.generation}.pem -outform DER | sha256sum",
-        "",
+    dock = Check("The dock: its keys are those of the trust file, since the commands take no others.", "", "")
+    if MANIFEST_FILE not in clip.said.subjects or CHAIN_FILE not in clip.said.subjects:
+        return (dock,)
+    if "fail" in (clip.said.verdicts.get("intact"), clip.said.verdicts.get("signature")):
+        return dock, Check("The camera: nothing to be shown, since the dock found its word wrong.", "", "")
+    words = (
+        f"The camera: its maker ({commands.MAKER_FILE}, from the maker) certified its key, which signed a list of the "
+        "card that has this footage."
     )
-    chain = Check(
-        "The agency's CA certified the dock's identity (AGENCY.pem: from the agency, not from here).",
-        f"openssl verify -x509_strict -CAfile AGENCY.pem -untrusted {KEYS}/chain-{clip.generation}.pem "
-        f"{KEYS}/chain-{clip.generation}.pem",
-        "",
-    )
-    given = f"{clip.folder}/{CHAIN_FILE}"
-    maker = Check(
-        "The maker of the camera certified its key (MAKER.pem: from the maker, not from here).",
-        f"openssl verify -x509_strict -CAfile MAKER.pem -untrusted {given} {given}",
-        "",
-    )
-    return (key, *([chain] if clip.certified else []), *([maker] if CHAIN_FILE in clip.said.subjects else []))
+    if clip.sealed:
+        words += " The list has the digest of what is in the sealed file."
+    does = commands.of_sealed(commands.CAMERA) if clip.sealed else commands.CAMERA
+    return dock, Check(words, does, "the camera signed")
 
 
 def _time(clip: Subject) -> tuple[Check, ...]:
-    stamped = next((one for one in clip.heads if one.token), None)
-    if stamped is None:
-        return (Check("Nobody outside vouches for the time: it is the dock's own clock's.", "", ""),)
-    return (
-        Check(
-            f"A time-stamping authority saw the first {stamped.size} records of the ledger (TSA.pem: the authority's "
-            "root, from the authority).",
-            f"openssl ts -verify -in {LEDGER}/{stamped.size}.tsr -CAfile TSA.pem \\\n"
-            f"  -data <(head -n 5 {LEDGER}/{stamped.size})\n"
-            f"openssl ts -reply -in {LEDGER}/{stamped.size}.tsr -text | grep 'Time stamp'",
-            "Verification: OK",
-        ),
-    )
+    found = []
+    if names := sorted({name for one in clip.heads for name in one.cosigners}):
+        words = f"Witnesses cosigned the ledger: {', '.join(names)}. Go's sumdb/note or dockagent checks their lines."
+        found.append(Check(words, "", ""))
+    if stamped := [one.size for one in clip.heads if one.token]:
+        found.append(
+            Check(
+                f"A time-stamping authority saw the first {max(stamped)} records of the ledger ({commands.TSA_FILE}: "
+                "the authority's root, from the authority).",
+                commands.TIME,
+                "the time stamps are good",
+            )
+        )
+    return tuple(found) or (Check("Nobody outside vouches for the time: it is the dock's own clock's.", "", ""),)
 
 
 def _complete(clip: Subject) -> tuple[Check, ...]:
-    head = clip.heads[0]
     return (
         Check(
-            "The records are entries of the dock's ledger, and none was changed since the checkpoint: the program of "
-            "16 lines in README.txt, or any that reads c2sp.org/tlog-proof.",
-            f"python3 <(sed -n '/^import base64/,/^print/p' README.txt) {clip.newest}",
-            "proved",
-        ),
-        Check(
-            "The dock signed the checkpoint (a C2SP signed note).",
-            f"c={LEDGER}/{head.size}; d=$(mktemp -d); head -n 3 $c > $d/body\n"
-            "sed -n 5p $c | cut -d' ' -f3 | base64 -d | tail -c 64 > $d/sig\n"
-            f"openssl pkeyutl -verify -pubin -inkey {KEYS}/log-{clip.generation}.pem -rawin \\\n"
-            "  -in $d/body -sigfile $d/sig",
-            "Signature Verified Successfully",
+            "The package is the one that the ledger says was handed out: nothing in it was changed, taken out or "
+            "added. This needs NAME.record.json and NAME.tlog-proof, which lie beside the folder NAME.",
+            commands.WHOLE,
+            "the package is whole",
         ),
     )

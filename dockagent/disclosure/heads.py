@@ -34,6 +34,37 @@ class Head:
         return bool(self.token or self.cosigners)
 
 
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """Of the ``asked`` witnesses, how many the dock demands (``needed``; 0: none), and how many ``cosigned`` the
+    checkpoint of a package that the fewest did: who demands as many refuses a package for its weakest checkpoint."""
+
+    cosigned: int = 0
+    needed: int = 0
+    asked: int = 0
+
+    @property
+    def missed(self) -> bool:
+        """Whether whoever demands as many as the dock will refuse it."""
+        return self.cosigned < self.needed
+
+    @property
+    def words(self) -> str:
+        """What that means, for a person."""
+        return (
+            f"The quorum is missed: {self.cosigned} of {self.asked} witnesses cosigned the ledger, and {self.needed} "
+            f"are asked for. For whoever demands {self.needed} this package is refuted: for want of witnesses, "
+            "whatever its clips are."
+        )
+
+
+def quorum(found: Sequence[Head], notary: Notary | None) -> Quorum:
+    """How many witnesses cosigned all the checkpoints ``found``, of those that ``notary`` asks."""
+    if notary is None:
+        return Quorum()
+    return Quorum(min(len(one.cosigners) for one in found), notary.quorum, len(notary.peers))
+
+
 def heads(disk: Disk, leaves: Leaves, notary: Notary | None) -> tuple[list[Head], list[str]]:
     """The checkpoints to prove with, best first, and what went wrong on the way, each in a line. The newest one comes
     first where somebody vouches for it; else the newest for which somebody did. Raises Refused for a checkpoint that is

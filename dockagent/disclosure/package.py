@@ -4,26 +4,26 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockagent.clock import Clock
 from dockagent.core import strict_json
 from dockagent.core.acts import Grounds, Recorded
-from dockagent.core.disclosure.package_form import RECORDS
+from dockagent.core.disclosure.outward import outward
 from dockagent.core.model import Clip
 from dockagent.core.moment import rfc3339
 from dockagent.disclosure import case, page, pdf, readme
 from dockagent.disclosure.bag import BagWriter
 from dockagent.disclosure.c2pa import Credential, sidecar
-from dockagent.disclosure.checks import KEYS, LEDGER, Subject
+from dockagent.disclosure.checks import KEYS, LEDGER, Subject, checks_of
 from dockagent.disclosure.clips import Packed, pack
-from dockagent.disclosure.heads import Head
+from dockagent.disclosure.heads import Head, Quorum
 from dockagent.disclosure.keys import key_files, signer_of
 from dockagent.disclosure.originals import Places
 from dockagent.disclosure.page import ClipPage, Cover
 from dockagent.disclosure.proofs import Proving, Stamp
-from dockagent.disclosure.records import Told, Wanted, clips_of, select
+from dockagent.disclosure.records import Told, Wanted, select
 from dockagent.disclosure.timeline import timeline
 from dockagent.evidence.check_clip import MANIFEST_FILE
 from dockagent.ledger.leaves import Leaves
@@ -51,7 +51,7 @@ class Request:
 class Sources:
     """Where it comes from. ``docks``: the dock's sets of public keys, oldest first; ``heads``: checkpoints, best first;
     ``clock``: how long a child may take; ``said``: what went wrong on the way to those who vouch for them; ``stamp``:
-    who stamps the records' signatures."""
+    who stamps the records' signatures; ``quorum``: how many witnesses vouch for all of ``heads``."""
 
     places: Places
     leaves: Leaves
@@ -61,6 +61,7 @@ class Sources:
     said: Sequence[str] = ()
     stamp: Stamp | None = None
     credential: Credential | None = None
+    quorum: Quorum = field(default_factory=Quorum)
 
     def entries(self) -> Iterable[bytes]:
         """The ledger's envelopes, as far as a checkpoint covers them."""
@@ -85,11 +86,13 @@ def make(request: Request, sources: Sources, bag: BagWriter) -> str:
     no_c2pa = [sidecar(one, sources.credential, bag, sources.clock) for one in packed]
     # 4. The same for people.
     notes = [
+        *([sources.quorum.words] if sources.quorum.missed else []),
         *_named_beside(packed),
         *_withheld(told),
         *_unvouched(sources, proving),
         *dict.fromkeys(why for why in no_c2pa if why),
     ]
+    notes = [outward(one) for one in notes]
     for name, data in _for_people(request, sources, packed, shown, notes):
         bag.add(name, data)
     # 5. The lists that speak for all of it.
@@ -142,11 +145,8 @@ def _for_people(
 ) -> Iterator[tuple[str, bytes]]:
     lines = timeline(sources.entries(), shown, [one.clip.id for one in packed])
     dock, why = sources.docks[-1], _why(request)
-    newest = {one.clip.id: _newest(shown, one.clip.id, sources.heads) for one in packed}
     pages = [
-        ClipPage(
-            one.clip, _subject(one, sources, newest[one.clip.id]), lines[one.clip.id], one.sprite, one.cues, one.notes
-        )
+        ClipPage(one.clip, _subject(one, sources), lines[one.clip.id], one.sprite, one.cues, one.notes)
         for one in packed
     ]
     cover = Cover(dock.id, request.site, dock.origin, rfc3339(request.asked.at_ms), request.asked.index, why, notes)
@@ -160,7 +160,16 @@ def _for_people(
     clips = [(one.folder, one.clip.path) for one in packed]
     said = [*notes, *([no_pdf] if no_pdf else [])]
     contents = readme.Contents(
-        dock.id, dock.origin, cover.made, cover.asked, clips, why, said, bool(printed), sources.credential is not None
+        dock.id,
+        dock.origin,
+        cover.made,
+        cover.asked,
+        clips,
+        why,
+        said,
+        bool(printed),
+        sources.credential is not None,
+        list(checks_of(pages[0].subject)),
     )
     yield "README.txt", readme.text(contents)
 
@@ -175,25 +184,16 @@ def _why(request: Request) -> list[tuple[str, str]]:
     ]
 
 
-def _newest(shown: Sequence[Told], clip: str, heads: Sequence[Head]) -> str:
-    """The newest record of a clip that has a proof: its name without suffix."""
-    covered = max(head.size for head in heads)
-    mine = [one for one in shown if clip in clips_of(one.record) and one.index < covered]
-    return f"{RECORDS}{mine[-1].name}"
-
-
-def _subject(packed: Packed, sources: Sources, newest: str) -> Subject:
-    signer = signer_of(packed.envelope, sources.docks)
+def _subject(packed: Packed, sources: Sources) -> Subject:
     verdicts = packed.clip.verdicts
     return Subject(
         packed.said,
         packed.folder,
         packed.master,
-        signer.key_set.generation,
-        bool(signer.chain_pem),
+        signer_of(packed.envelope, sources.docks).origin,
+        any(one.chain_pem for one in sources.docks),
         dict(verdicts.reasons) if verdicts else {},
         tuple(sources.heads),
-        newest,
     )
 
 
@@ -206,6 +206,11 @@ def _for_programs(request: Request, sources: Sources, packed: Sequence[Packed]) 
         "asked": request.asked.index,
         "clips": [{"clip": one.clip.id, "folder": one.folder, "master": one.master} for one in packed],
         "checkpoints": [head.size for head in sources.heads],
+        "witnesses": {
+            "asked": sources.quorum.asked,
+            "needed": sources.quorum.needed,
+            "cosigned": sources.quorum.cosigned,
+        },
     }
     return strict_json.canonical(said) + b"\n"
 

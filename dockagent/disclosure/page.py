@@ -10,11 +10,22 @@ from html import escape
 from dockagent.core.model import Clip
 from dockagent.core.moment import rfc3339
 from dockagent.core.narrate import size
-from dockagent.disclosure.checks import Answer, Check, Subject, answers
+from dockagent.disclosure.checks import Answer, Check, Subject, answers, preparation
+from dockagent.disclosure.commands import TRUST_FILE
 from dockagent.disclosure.style import STYLE
 
 _CUE = re.compile(r"(\d\d:\d\d:\d\d)\.\d{3} --> .*\n[^\n#]*#xywh=(\d{1,6}),(\d{1,6}),(\d{1,5}),(\d{1,5})")
 _ZONE = "All times are UTC, by the clock that is named beside them; the camera's own clock is a different one."
+
+
+_HOW = f"""<p>The commands believe nothing of what this page or this folder says of itself: every digest is taken out of
+what was signed, after the signature was checked with keys that <strong>you</strong> bring. Ask the agency itself for
+its trust file and lay it beside this folder as <code>{TRUST_FILE}</code>. Then start <code>bash --norc</code> in this
+folder and type the commands in this order. The first that fails says so and ends that shell; what comes after it shows
+nothing. Where you have no such file as a command names, leave that command out: it then shows nothing.</p>
+<p class="dim">Whoever forges a page can forge its commands. But for the first three lines they are the same for every
+package: compare them with those in <code>docs/disclosure.md</code> of the project dockagent.</p>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +109,11 @@ def _cover(cover: Cover, pages: Sequence[ClipPage], *, linked: bool) -> str:
 
 _ABOUT = """<p>A copy of footage as the dock took it from the camera, byte for byte, with the signed records of what
 happened to it. Each clip's page asks five questions, each answered and checked by itself; there is no single tick that
-stands for all of them. Everything can be checked with public tools that the makers of this package did not write. The
-commands are typed in the folder of this package, into bash.</p>
+stands for all of them. Everything can be checked with public tools that the makers of this package did not write: each
+clip's page ends with the commands.</p>
 <p>The digests in this folder could be made anew by whoever changes it. That the package is as it was handed out is
-shown by the dock's ledger: <code>sha256sum tagmanifest-sha256.txt</code> is in the record beside this folder. The keys
-in this package show that nothing was altered; <strong>whose</strong> they are, only the agency can tell.</p>
+shown by the dock's ledger: its record lies beside this folder. <strong>Whose</strong> keys are good, only the agency
+can tell, not this package.</p>
 <p>None of this shows what happened before the dock read the camera, unless the camera itself signed.</p>
 """
 
@@ -135,7 +146,9 @@ def _clip(cover: Cover, page: ClipPage, *, back: bool) -> str:
         f"{_quarantine(clip)}{_facts(_about(clip))}{_film(subject, back=back)}{_notes(page.notes)}{_board(page)}"
         f"<h2>Five questions</h2>\n{''.join(_verdict(one) for one in answers(subject))}"
         f'<h2>Custody</h2>\n<p class="dim">{_ZONE}</p>\n{_timeline(page.timeline)}'
-        f"<h2>Handed out</h2>\n{_facts(_grounds(cover))}</article>\n"
+        f"<h2>Handed out</h2>\n{_facts(_grounds(cover))}"
+        f"<h2>Check it yourself</h2>\n{_HOW}{''.join(map(_check, preparation(subject)))}"
+        f"{''.join(map(_checks, answers(subject)))}</article>\n"
     )
 
 
@@ -189,8 +202,12 @@ def _verdict(one: Answer) -> str:
     return (
         f'<section class="verdict {one.camera}"><header><h3>{escape(one.question)}</h3>'
         f'<span class="word">camera&#8217;s word: {one.camera}</span></header>\n<p>{escape(one.said)}{reason}</p>\n'
-        f"{''.join(_check(check) for check in one.checks)}</section>\n"
+        "</section>\n"
     )
+
+
+def _checks(one: Answer) -> str:
+    return f"<h3>{escape(one.question)}</h3>\n{''.join(map(_check, one.checks))}"
 
 
 def _sentence(words: str) -> str:
@@ -199,7 +216,7 @@ def _sentence(words: str) -> str:
 
 def _check(check: Check) -> str:
     commands = f"<pre>{escape(check.commands)}</pre>" if check.commands else ""
-    prints = f'<span class="prints">must print: <code>{escape(check.prints)}</code></span>' if check.prints else ""
+    prints = f'<p class="prints">must print: <code>{escape(check.prints)}</code></p>' if check.prints else ""
     return f'<div class="check"><p>{escape(check.words)}</p>{commands}{prints}</div>\n'
 
 

@@ -4,30 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
-PROOF = """\
-import base64, hashlib, sys
-H = lambda data: hashlib.sha256(data).digest()
-name = sys.argv[1]
-head, note = open(name + ".tlog-proof").read().split("\\n\\n", 1)
-_, index, *path = head.split("\\n")
-_, size, root = note.split("\\n")[:3]
-node, at, last = H(b"\\0" + open(name + ".dsse.json", "rb").read()), int(index[6:]), int(size) - 1
-for one in map(base64.b64decode, path):
-    if at & 1 or at == last:
-        node = H(b"\\1" + one + node)
-        while at and not at & 1:
-            at, last = at >> 1, last >> 1
-    else:
-        node = H(b"\\1" + node + one)
-    at, last = at >> 1, last >> 1
-print("proved" if last == 0 and node == base64.b64decode(root) else "REFUTED")
-"""
+from dockagent.disclosure.checks import Check
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What the text speaks of. ``clips``: folder and original name of each; ``why``: grounds, label and text; ``said``:
-    what is missing or withheld, a sentence each."""
+    what is missing or withheld, a sentence each; ``checks``: of the first clip."""
 
     dock: str
     origin: str
@@ -38,6 +21,7 @@ class Contents:
     said: Sequence[str]
     pdf: bool
     c2pa: bool
+    checks: Sequence[Check] = ()
 
 
 _PLACES = (
@@ -69,7 +53,7 @@ _PLACES = (
 
 
 def text(about: Contents) -> bytes:
-    """The file's bytes: UTF-8, lines of at most 79 characters but for the program."""
+    """The file's bytes: UTF-8, lines of at most 79 characters but for the commands."""
     parts = [
         f"FOOTAGE DISCLOSED BY DOCK {about.dock}",
         _wrapped(f"Made {about.made}. The dock's ledger is {about.origin}; its record {about.asked} asked for this."),
@@ -78,14 +62,17 @@ def text(about: Contents) -> bytes:
         "WHAT IS WHAT\n" + "\n".join(_entry(*one) for one in _places(about)),
         "WHAT IS NOT HERE\n" + "\n".join(_wrapped(f"- {one}", "  ") for one in about.said),
         "HOW TO CHECK IT WITHOUT DOCKAGENT\n" + _wrapped(_HOW),
-        _wrapped(
-            "PROOFS: that a record is in the ledger. Run it with a record's path without its suffix, for example "
-            "data/records/00000012-acquire:"
-        ),
-        PROOF.rstrip("\n"),
+        *map(_check, about.checks),
         _wrapped(_LAST),
     ]
     return ("\n\n".join(map(_plain, parts)) + "\n").encode()
+
+
+def _check(one: Check) -> str:
+    """Its words as the shell's comments, so that a whole page of them can be copied."""
+    words = "\n".join(f"# {line}" for line in _wrapped(one.words).split("\n"))
+    prints = f"\n# must print: {one.prints}" if one.prints else ""
+    return words + (f"\n{one.commands}" if one.commands else "") + prints
 
 
 def _plain(text: str) -> str:
@@ -102,19 +89,21 @@ def _places(about: Contents) -> Iterable[tuple[str, str]]:
 
 
 _HOW = (
-    "Each clip's page lists five questions, each with the commands that answer it: are these the bytes, is the "
-    "signature good, who signed, when, is everything here. They need sha256sum, jq, openssl and python3. Beside that: "
-    "`bagit.py --validate .` checks the package as such; npm @sigstore/verify the .sigstore.json files; Go's "
-    "golang.org/x/mod/sumdb/note and tlog the checkpoints and proofs; case_validate the file case.jsonld. "
-    "`dockagent verify .` does all of it at once."
+    "Ask the agency itself for its trust file, and lay it beside this folder as agency.trust: the commands believe no "
+    "key and no digest of this folder by itself. Start `bash --norc` in this folder, and type them in their order; the "
+    "first that fails says so and ends that shell. Where you have no such file as one names (agency.pem, maker.pem, "
+    "tsa.pem), leave it out: it then shows nothing. They are for the first clip; each clip's page has its own. They "
+    "need sha256sum, jq, openssl and python3. This text could be forged too: docs/disclosure.md of the project "
+    "dockagent has the same commands. Beside them: `bagit.py --validate .` checks the package as such; npm "
+    "@sigstore/verify the .sigstore.json files; Go's golang.org/x/mod/sumdb/note and tlog the checkpoints and proofs; "
+    "case_validate the file case.jsonld. `dockagent verify . --trust ../agency.trust` does all of it at once."
 )
 _LAST = (
     "The digests in this folder can be made anew by whoever changes it. What cannot: the SHA-256 of "
-    "tagmanifest-sha256.txt is an entry of the dock's ledger. Beside this folder lie <folder>.record.json, that "
-    "signed entry, and <folder>.tlog-proof, its proof. `sha256sum tagmanifest-sha256.txt` must print the "
-    "package_sha256 in it, and the record's type must be disclose, its kind package: a record of kind derivative "
-    "speaks of a file that somebody made, which may be the list of a forgery. None of this shows what happened before "
-    "the dock read the camera, unless the camera itself signed."
+    "tagmanifest-sha256.txt is in <folder>.record.json beside this folder, which the dock signed, and "
+    "<folder>.tlog-proof shows that it is an entry of its ledger. No other kind of record than package counts: one of "
+    "kind derivative speaks of a file that somebody made, which may be the list of a forgery. None of this shows what "
+    "happened before the dock read the camera, unless the camera itself signed."
 )
 
 

@@ -10,7 +10,7 @@ h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anyw
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; padding-bottom: .25rem; border-bottom: 2px solid var(--ink); }
 h3 { font-size: 1rem; margin: 0; }
 p { margin: .4rem 0; }
-a { color: #0b4f9e; }
+a { color: #0b4f9e; overflow-wrap: anywhere; }
 .over { color: var(--dim); font-size: .85rem; letter-spacing: .06em; text-transform: uppercase; margin: 0; }
 .dim { color: var(--dim); }
 dl { display: grid; grid-template-columns: 11rem 1fr; gap: .2rem 1rem; margin: .6rem 0; }
@@ -30,7 +30,8 @@ pre { background: var(--soft); border: 1px solid var(--line); border-radius: 4px
 .pass > header .word { color: var(--good); } .fail > header .word { color: var(--bad); }
 .unknown > header .word, .unsigned > header .word { color: var(--open); }
 .check { margin: .6rem 0 0; }
-.prints { color: var(--dim); font-size: .88rem; overflow-wrap: anywhere; }
+.prints { color: var(--dim); font-size: .88rem; overflow-wrap: anywhere; margin: 0; }
+h2 ~ h3 { margin-top: 1.4rem; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
 th { text-align: left; color: var(--dim); font-weight: 600; border-bottom: 1px solid var(--ink); }
 th, td { padding: .3rem .7rem .3rem 0; vertical-align: top; }
@@ -45,11 +46,14 @@ td.when, td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
   padding: 0 .25em; font-variant-numeric: tabular-nums; }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
   .verdict header { display: block; } }
+@media screen and (max-width: 40rem) { .timeline, .timeline tbody, .timeline tr, .timeline td { display: block; }
+  .timeline thead { display: none; } .timeline tr { padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  .timeline td { padding: 0; border: 0; text-align: left; } }
 @page { size: A4; margin: 18mm 16mm; @bottom-right { content: counter(page) " / " counter(pages); font-size: 9pt; } }
 @media print {
   html { font-size: 10.5pt; } body { max-width: none; padding: 0; }
   a { color: inherit; text-decoration: none; }
-  h2, h3 { break-after: avoid; } pre, tr, .board, .check { break-inside: avoid; }
+  h2, h3 { break-after: avoid; } tr, .board { break-inside: avoid; }
   .verdict > header { break-after: avoid; }
   article.clip { break-before: page; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -1,9 +1,11 @@
-"""The custody timeline of a package in words: the ledger replayed, and what the shown records tell on the way."""
+"""The custody timeline of a package in words: the ledger replayed, and what the shown records tell on the way. Where
+the dock's folders and its store are is nothing for outsiders, and is left out."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from dockagent.core import custody
+from dockagent.core.disclosure.outward import outward, without_reason
 from dockagent.core.model import State
 from dockagent.core.narrate import tell
 from dockagent.core.proof import dsse
@@ -24,7 +26,8 @@ def timeline(entries: Iterable[bytes], shown: Sequence[Told], clips: Iterable[st
             break
         event, at_ms = custody.event_of(dsse.parse(entry).payload, index)
         if told := wanted.get(index):
-            line = Line(index, told.record["when"]["utc"], tell(event, state), _who(told))
+            words = outward(tell(without_reason(event), state))
+            line = Line(index, told.record["when"]["utc"], words, _who(told))
             for clip in set(clips_of(told.record)) or stays[str(told.record["links"].get("session", ""))]:
                 lines.setdefault(clip, []).append(line)
         advance(state, event, at_ms)

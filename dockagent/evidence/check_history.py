@@ -6,7 +6,7 @@ rolled back; one that is another below that size is a fork.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cryptography import x509
@@ -14,12 +14,11 @@ from cryptography import x509
 from dockagent.core.moment import rfc3339
 from dockagent.core.proof import cosignature, merkle, note
 from dockagent.errors import Missing, Refused
+from dockagent.evidence.keyring import NO_TIME, unnamed_witnesses
 from dockagent.evidence.report import Report, Verdict
 from dockagent.ledger import timestamps
 from dockagent.ledger.trust import Trust
 from dockagent.ledger.witnessed import stamped_part
-
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,10 @@ class _Case:
     """What has been collected."""
 
     heads: list[_Head] = field(default_factory=list)
+    forks: list[_Head] = field(default_factory=list)
+    longer: list[_Head] = field(default_factory=list)
     refuted: list[str] = field(default_factory=list)
+    unnamed: set[str] = field(default_factory=set)  # in whose names lines are, whom the trust file does not name
     missing: int = 0  # records, by the word of the longest witnessed checkpoint
     findings: list[str] = field(default_factory=list)
     stamps: list[tuple[_Head, timestamps.Stamp]] = field(default_factory=list)
@@ -80,7 +82,7 @@ def check_history(
 
     Without witnesses, roots for time and checkpoints to compare with, the report stays as it is.
     """
-    trust = trust or Trust()
+    given, trust = trust is not None, trust or Trust()
     if not found and not trust.quorum:
         return report
     case = _Case()
@@ -95,12 +97,11 @@ def check_history(
     ]
     # 2. Each must be a head of the records that are here.
     size, roots = roots_at(lines, {one.head.size for one in case.heads})
-    for its in case.heads:
-        _compare(its, size, roots.get(its.head.size), own_head, case)
+    _compare(size, roots, own_head, case)
     # 3. Time stamps, on those that are.
     if not case.refuted:
         _check_stamps(case, trust)
-    return _with(report, case, size, trust)
+    return _with(report, case, size, trust, given=given)
 
 
 def _checkpoints(count: int) -> str:
@@ -128,6 +129,7 @@ def _sort(one: Found, origins: set[str], log_keys: Sequence[note.VerifierKey], t
     if not cosigned and not any(_signs(signed, key) for key in log_keys):
         case.strangers[one.where] += 1
         return
+    case.unnamed |= {name for name in cosignature.strangers(signed, trust.witnesses) if name != head.origin}
     case.heads.append(_Head(one, head, cosigned))
 
 
@@ -152,17 +154,38 @@ def roots_at(lines: Iterable[bytes], sizes: set[int]) -> tuple[int, dict[int, by
     return edge.size, roots
 
 
-def _compare(one: _Head, size: int, root: bytes | None, own: note.Checkpoint | None, case: _Case) -> None:
-    if root == one.head.root:
-        return
-    if root is not None:
-        case.refuted.append(f"a fork: the first {one.head.size} records are not those of {one.words}")
-        return
-    case.missing = max(case.missing, one.head.size - size)
-    if own is not None and own.size > size:
-        case.refuted.append(f"cut: {size} records are here, but there is {one.words}")
-    else:
-        case.refuted.append(f"rolled back: it ends after {size} records, but there is {one.words}")
+def _compare(size: int, roots: Mapping[int, bytes], own: note.Checkpoint | None, case: _Case) -> None:
+    """Which checkpoints are not of these ``size`` records, said once: a fork since where it began, and what is missing
+    up to the longest of them."""
+    case.longer = [one for one in case.heads if one.head.size not in roots]
+    case.forks = [one for one in case.heads if roots.get(one.head.size, one.head.root) != one.head.root]
+    if case.forks:
+        case.refuted.append(_fork(case))
+    if case.longer:
+        longest = max(one.head.size for one in case.longer)
+        case.missing = longest - size
+        here = (
+            f"cut: {size} records are here" if own and own.size > size else f"rolled back: it ends after {size} records"
+        )
+        case.refuted.append(f"{here}, but there is {_named(case.longer, longest)}")
+
+
+def _fork(case: _Case) -> str:
+    first = min(one.head.size for one in case.forks)
+    shared = max((one.head.size for one in case.heads if one.head.size < first), default=0)
+    since = f"; up to the checkpoint over {shared} it is the same" if shared else ""
+    return f"a fork: the first {first} records are not those of {_named(case.forks, first)}{since}"
+
+
+def _named(heads: Sequence[_Head], size: int) -> str:
+    """The checkpoint of this size, the best witnessed of them; where nobody cosigned it, one that somebody did too; and
+    how many there are besides."""
+    best = max((one for one in heads if one.head.size == size), key=lambda one: len(one.cosigned))
+    witnessed = max(heads, key=lambda one: len(one.cosigned))
+    also = [witnessed] if witnessed.cosigned and not best.cosigned else []
+    more = len({one.head.size for one in heads}) - 1 - len(also)
+    words = " and ".join(one.words for one in (best, *also))
+    return words + (f" (and {more} more of that history)" if more else "")
 
 
 def _check_stamps(case: _Case, trust: Trust) -> None:
@@ -183,16 +206,18 @@ def _check_stamps(case: _Case, trust: Trust) -> None:
             case.stamps.append((one, stamp))
 
 
-def _with(report: Report, case: _Case, size: int, trust: Trust) -> Report:
+def _with(report: Report, case: _Case, size: int, trust: Trust, *, given: bool) -> Report:
     verdicts = dict(report.verdicts)
     if case.refuted:
         old = verdicts["intact"]
-        whys = [*([old.why] if old.word == "fail" else []), *case.refuted[:_SHOWN]]
-        more = f"; and {len(case.refuted) - _SHOWN} more" if len(case.refuted) > _SHOWN else ""
-        verdicts["intact"] = Verdict("fail", "; ".join(whys) + more)
+        whys = [*([old.why] if old.word == "fail" else []), *case.refuted]
+        verdicts["intact"] = Verdict("fail", "; ".join(whys))
         if case.missing:
             verdicts["complete"] = Verdict("fail", f"at least {case.missing} records that were witnessed are missing")
-    verdicts["time"] = _time(case, verdicts["time"], size, trust)
+    alone = verdicts["time"]
+    if alone == NO_TIME and case.unnamed:
+        alone = unnamed_witnesses(case.unnamed, given=given)
+    verdicts["time"] = _time(case, alone, size, trust)
     for one, stamp in sorted(case.stamps, key=lambda pair: pair[0].head.size):
         case.facts.append(f"the first {one.head.size} records existed on {_when(stamp.time_ms)}, says {stamp.signer}")
     findings = (*report.findings, *case.findings, *(case.bad_stamps if verdicts["time"].word != "fail" else ()))

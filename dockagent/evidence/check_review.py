@@ -55,7 +55,7 @@ def check_review(
     report. Whether the ledger itself is sound is another check's question."""
     if not any(_OF_REVIEWS in _payload(line) for line in lines()):
         return None
-    case, trust = _replay(lines()), trust or Trust()
+    given, case, trust = trust is not None, _replay(lines()), trust or Trust()
     keys = tuple({dock.log_key: None for pool, _ in keyring.pools() for dock in pool})
     court = Court(keys, trust.witnesses, trust.quorum)
     witnessed = [one for one in (_seed_note(each, court) for each in found) if one is not None]
@@ -66,7 +66,11 @@ def check_review(
         _check_first(index, head.size, witnessed, case)
         _check_signers(index, signed, trust, case)
         _check_times(index, signed, found, trust, case)
-    verdicts = {"intact": _intact(case), "signer": _signer(case, trust)} if case.draws else {"intact": _intact(case)}
+    verdicts = (
+        {"intact": _intact(case), "signer": _signer(case, trust, given=given)}
+        if case.draws
+        else {"intact": _intact(case)}
+    )
     findings = tuple(_loose_ends(case))
     return Report("review", path, verdicts, findings, (*_told(case),))
 
@@ -201,11 +205,12 @@ def _intact(case: _Case) -> Verdict:
     return Verdict("pass", f"{len(case.draws)} samples are those that follow from their requests and seeds")
 
 
-def _signer(case: _Case, trust: Trust) -> Verdict:
+def _signer(case: _Case, trust: Trust, *, given: bool) -> Verdict:
     if case.unsigned:
         return Verdict("fail", "; ".join(case.unsigned))
     if not trust.witnesses:
-        return Verdict("unknown", "no witnesses are known here, so the seeds may be the dock's own: give --trust FILE")
+        todo = "the trust file names none: put their keys into its `witnesses`" if given else "give --trust FILE"
+        return Verdict("unknown", f"no witnesses are known here, so the seeds may be the dock's own; {todo}")
     if case.strange:
         return Verdict("unknown", "; ".join(case.strange))
     return Verdict("pass", f"{max(trust.quorum, 1)} or more trusted witnesses cosigned each seed")

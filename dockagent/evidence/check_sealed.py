@@ -1,4 +1,5 @@
-"""Check what is in the sealed objects of a clip, for those who can open them; for others, say what cannot be told."""
+"""Check what is in the sealed objects of a clip, for those who can open them; for others, say what cannot be told.
+An identity that opens nothing is as good as none, and that is said."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -11,6 +12,8 @@ from dockagent.core.seal_record import SealedObject, Sealing
 from dockagent.errors import Missing, Refused
 from dockagent.evidence.report import Verdict
 from dockagent.evidence.sealed import opened
+
+NONE_OPENS = "none of the identities given opens it"
 
 Open = Callable[[], AbstractContextManager[Source]]
 """Opens one object for reading from its start."""
@@ -42,7 +45,7 @@ def check_sealed(said: Sealing, objects: Mapping[str, Open], identities: Sequenc
     if not identities:
         why = f"sealed to {count}; whether the camera's bytes are in it cannot be told without --identity FILE"
         return Opened(Verdict("unknown", why))
-    wrong, unread = [], []
+    wrong, unread, closed = [], [], False
     for one in said.objects:
         if one.name not in objects:
             continue
@@ -50,14 +53,15 @@ def check_sealed(said: Sealing, objects: Mapping[str, Open], identities: Sequenc
             with opened(objects[one.name], identities) as file:
                 wrong += [*_as_said(one, file), *compare(one.of, file)]
         except Missing:
-            why = f"it is sealed to {count}, and none of the identities given opens it"
-            return Opened(Verdict("unknown", why), (why,))
+            closed = True
         except Refused as err:
             wrong.append(f"{one.name!r}: {err.what}")
         except OSError as err:
             unread.append(f"{one.name!r}: {err.strerror or err}")
     if wrong:
         return Opened(Verdict("fail", "; ".join(wrong)))
+    if closed:
+        return Opened(Verdict("unknown", f"it is sealed to {count}, and {NONE_OPENS}"))
     if unread:
         return Opened(Verdict("unknown", f"cannot be opened: {'; '.join(unread)}"), tuple(unread))
     return Opened(Verdict("pass", f"opened: what is in {len(said.objects)} sealed objects is what the record says"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockagent.core.central import store_receipt
-from dockagent.core.central.custodian_key import CustodianKey
+from dockagent.core.central.custodian_key import CustodianKey, signed_payload
 from dockagent.core.central.store_receipt import StoreReceipt
 from dockagent.core.permits import permit as permits
 from dockagent.core.proof import dsse
@@ -19,17 +19,17 @@ from dockagent.ledger.entries import MAX_ENTRY
 FOLDER = "custodian"
 """Where in a store a custodian keeps its reports and notes: signed, or worth nothing, and of no clip."""
 
-PERMIT = "permit.json"
 _SHOWN = 5
 
 
 @dataclass(slots=True)
 class _Found:
     """``good``: receipts that agree with what lies there; ``wrong``: what does not; ``strange``: what nobody who is
-    trusted signed; ``without``: clips with no receipt yet; ``permits``: good ones."""
+    trusted signed; ``without``: clips with no receipt yet; ``permits``, ``audits``: good ones."""
 
     good: int = 0
     permits: int = 0
+    audits: int = 0
     wrong: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
     without: int = 0
@@ -38,7 +38,7 @@ class _Found:
 
 def is_custodians(name: str) -> bool:
     """Whether an object of a clip's folder is the custodian's, by its name."""
-    return name == PERMIT or store_receipt.is_name(name)
+    return store_receipt.is_name(name) or store_receipt.is_permit(name) or store_receipt.is_audit(name)
 
 
 def check_store_receipts(path: str, store: Path, custodians: Sequence[CustodianKey]) -> Report | None:
@@ -59,6 +59,7 @@ def check_store_receipts(path: str, store: Path, custodians: Sequence[CustodianK
     if found.wrong:
         intact = Verdict("fail", _some(f"{len(found.wrong)} do not agree with what lies there", found.wrong))
     facts = [f"{found.permits} permits to erase from a camera"] if found.permits else []
+    facts += [f"{found.audits} times a clip was read back again"] if found.audits else []
     facts += [f"{found.without} clips have no receipt of a custodian yet"] if found.without else []
     return Report("custodian", path, {"intact": intact, "signer": signer}, tuple(found.noticed), tuple(facts))
 
@@ -89,8 +90,12 @@ def _check_clip(store: Path, folder: Path, custodians: Sequence[CustodianKey], f
         found.good += not wrong
         found.wrong += [f"{where}: {one}" for one in wrong]
         found.noticed += [f"{where}: the custodian noticed: {one}" for one in receipt.findings]
-    if (folder / PERMIT).is_file():
-        _check_permit(store, folder / PERMIT, digests, custodians, found)
+    for file in sorted(folder.glob("permit*.json")):
+        if store_receipt.is_permit(file.name):
+            _check_permit(store, file, digests, custodians, found)
+    for file in sorted(folder.glob("audit.*.json")):
+        if store_receipt.is_audit(file.name):
+            _check_audit(store, file, custodians, found)
 
 
 def _against(store: Path, folder: Path, receipt: StoreReceipt) -> list[str]:
@@ -105,9 +110,25 @@ def _against(store: Path, folder: Path, receipt: StoreReceipt) -> list[str]:
         wrong.append(f"{receipt.key} is not here with {receipt.bytes} bytes")
     if not record.is_file() or hashlib.sha256(_read(record)).hexdigest() != receipt.record.sha256:
         wrong.append(f"{receipt.record.name} is not the one that it names")
-    elif receipt.sha256.encode() not in dsse.parse(_read(record)).payload:
+    elif not _states(_read(record), receipt.sha256):
         wrong.append("the digest that it states is in no record")
     return wrong
+
+
+def _states(record: bytes, sha256: str) -> bool:
+    try:
+        return sha256.encode() in dsse.parse(record).payload
+    except Refused:
+        return False  # the clip's own check says why
+
+
+def _check_audit(store: Path, file: Path, custodians: Sequence[CustodianKey], found: _Found) -> None:
+    """The note of an audit says something only where a custodian signed it."""
+    try:
+        signed_payload(_read(file), custodians, "the note of an audit")
+        found.audits += 1
+    except Refused as err:
+        found.strange.append(f"{file.relative_to(store).as_posix()}: {err.what}")
 
 
 def _check_permit(

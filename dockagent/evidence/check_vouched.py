@@ -8,7 +8,7 @@ from dockagent.core.moment import rfc3339
 from dockagent.core.proof import cosignature, note
 from dockagent.errors import Missing, Refused
 from dockagent.evidence.in_force import Signed, head_signed
-from dockagent.evidence.keyring import NO_TIME, Keyring
+from dockagent.evidence.keyring import NO_TIME, Keyring, unnamed_witnesses
 from dockagent.evidence.report import Verdict
 from dockagent.ledger import timestamps
 from dockagent.ledger.trust import Trust
@@ -35,6 +35,9 @@ def check_vouched(signed: bytes, token: bytes | None, keyring: Keyring, trust: T
         unread = Verdict("fail", f"the checkpoint cannot be read: {err.what}")
         return Vouched(None, Signed(unread, Verdict("unknown", "nobody's signature could be read")), NO_TIME)
     time, findings = _time(opened, head, signed, token, trust or Trust())
+    if time == NO_TIME:
+        names = {one for one in cosignature.strangers(opened, trust.witnesses if trust else ()) if one != head.origin}
+        time = unnamed_witnesses(names, given=trust is not None) if names else time
     return Vouched(head, head_signed(opened, head, keyring), time, findings)
 
 
@@ -44,7 +47,7 @@ def _time(
     cosigned, bad = cosignature.good(opened, trust.witnesses)
     if len(cosigned) < trust.quorum:
         why = f"the trust file demands {trust.quorum} witnesses, and {len(cosigned)} cosigned the checkpoint"
-        return Verdict("fail", why), bad
+        return Verdict("fail", f"{why}: the quorum is missed, which says nothing against the bytes"), bad
     stamped = _stamped(signed, token, trust)
     if stamped is not None and stamped.word == "fail":
         return stamped, bad

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from dockagent.core.disclosure.excerpt_proof import MOST_BYTES, PROOF_FILE
 from dockagent.evidence.check_excerpt import check_excerpt, docks_in
+from dockagent.evidence.check_handed_out import check_handed_out
 from dockagent.evidence.check_sealed import Open
 from dockagent.evidence.keyring import Keyring
 from dockagent.evidence.report import Report
@@ -24,7 +25,9 @@ def in_folder(folder: Path, path: str, trust: Trust | None, keys: tuple[DockIden
             objects[file.name] = partial(_open, file)
     with (folder / PROOF_FILE).open("rb") as source:
         proof = source.read(MOST_BYTES + 1)
-    report = check_excerpt(path, proof, objects, Keyring.of(trust, (*docks_in(proof), *keys)), trust)
+    keyring = Keyring.of(trust, (*docks_in(proof), *keys))
+    handed = check_handed_out(folder, "excerpt", keyring, trust)
+    report = check_excerpt(path, proof, objects, keyring, trust, handed)
     return Report(report.kind, path, report.verdicts, (*report.findings, *odd), report.facts)
 
 

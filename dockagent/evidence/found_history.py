@@ -13,7 +13,8 @@ from dockagent.ledger.witnessed import FOLDER, SUFFIX
 
 _MOST = 1 << 20  # bytes; no note or token is longer, and one that is gets refused for being cut
 _SIZE = re.compile(r"[0-9]{1,19}")
-PUBLISHED, FOR_GOOD = "ledgers", "checkpoints"
+_BY = re.compile(r"[0-9]{15}\.[0-9a-f]{8}")
+PUBLISHED, FOR_GOOD, COSIGNED = "ledgers", "checkpoints", "custodian/cosigned"
 
 
 def beside(ledger: Path) -> list[Found]:
@@ -29,8 +30,17 @@ def published_in(folder: Path) -> list[Found]:
 
 
 def in_store(store: Path) -> list[Found]:
-    """What all ledgers say that are published in a store."""
-    return [one for dock in _docks(store) for one in published_in(dock)]
+    """What all ledgers say that are published in a store, and what custodians cosigned of them."""
+    return [*(one for dock in _docks(store) for one in published_in(dock)), *_cosigned(store)]
+
+
+def _cosigned(store: Path) -> Iterator[Found]:
+    """The checkpoints that custodians found in the store and cosigned: they stay where a published ledger is rolled
+    back or rewritten."""
+    top = store / COSIGNED
+    for dock in sorted(top.iterdir()) if top.is_dir() and not top.is_symlink() else []:
+        if dock.is_dir() and not dock.is_symlink():
+            yield from (Found(f"in {dock}", _read(file)) for file in _files(dock) if _BY.fullmatch(file.name))
 
 
 def published_folders(store: Path) -> list[Path]:

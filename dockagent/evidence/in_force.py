@@ -32,14 +32,15 @@ def record_signed(index: int, envelope: dsse.Envelope, keyring: Keyring) -> Sign
     if found is not None:
         return found
     known = {dsse.key_id(dock.record_key) for pool, _ in keyring.pools() for dock in pool}
-    if known & {one.keyid for one in envelope.signatures}:
+    stated = {one.keyid for one in envelope.signatures}
+    if known & stated:
         why = (
             f"the signature of record {index} is not valid: it was altered, or its keys were not in force at its place"
         )
-        return Signed(Verdict("fail", why), keyring.stranger("nobody's good signature is on it"))
-    stated = envelope.signatures[0].keyid[:16] if envelope.signatures else ""
+        return Signed(Verdict("fail", why), keyring.unproved(lambda dock: dsse.key_id(dock.record_key) in stated))
+    first = envelope.signatures[0].keyid[:16] if envelope.signatures else ""
     none = Verdict(
-        "unknown", f"record {index} cannot be checked: no public key that is here is the stated one, {stated!r}"
+        "unknown", f"record {index} cannot be checked: no public key that is here is the stated one, {first!r}"
     )
     return Signed(none, keyring.stranger("its public key is not here", key_is_here=False))
 
@@ -57,7 +58,7 @@ def head_signed(opened: note.Note, head: note.Checkpoint, keyring: Keyring) -> S
         bad = Verdict(
             "fail", "the checkpoint is not the dock's: it is not signed by the keys that were in force at its size"
         )
-        return Signed(bad, keyring.stranger("nobody's good signature is on it"))
+        return Signed(bad, keyring.unproved(lambda dock: note.names(opened, dock.log_key)))
     none = Verdict("unknown", f"no public key of {head.origin!r} is here")
     return Signed(none, keyring.stranger("its public key is not here", key_is_here=False))
 

@@ -1,6 +1,6 @@
 """Whose signatures a check believes, and what it may say about a signer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -13,8 +13,21 @@ from dockagent.evidence.report import Verdict
 from dockagent.ledger.trust import DockIdentity, Trust
 
 _HINT = "compare its key with the agency's trust file: --trust FILE"
-_OWN = "give the dock's home as well, or its trust file: --trust FILE"
+_OWN = "give the dock's home as well, or put its entry (`dockagent keys show --json`) into docks of the trust file"
+NOT_NAMED = "the signer is not in the trust file"
 NO_TIME = Verdict("unknown", "the dock's own clock says when; no outside time stamp or witness vouches for it")
+
+_SHOWN = 3
+
+
+def unnamed_witnesses(names: Collection[str], *, given: bool) -> Verdict:
+    """The verdict on time where lines of witnesses are here whom nobody told us to believe."""
+    who = ", ".join(repr(name) for name in sorted(names)[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    todo = "put their keys into its `witnesses`" if given else "give --trust FILE with their keys in `witnesses`"
+    why = "the trust file does not name them" if given else "nobody said whom to believe"
+    return Verdict(
+        "unknown", f"lines in the names of {who} are on its checkpoints, but {why}; if you trust them, {todo}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +83,26 @@ class Keyring:
             return Verdict("unknown", f"{why}, so nobody can tell whether it is certified; {_OWN}")
         if self.trusted is not None:
             also = f"; its certificates do not help: {self.refusals[0]}" if self.refusals else ""
-            return Verdict("fail", f"the signer is not in the trust file{also}")
+            return Verdict("fail", f"{NOT_NAMED}{also}")
         return Verdict("unknown", f"{why}; {_HINT}")
+
+    def unproved(self, states: Callable[[DockIdentity], bool]) -> Verdict:
+        """The verdict on the signer of something whose signature is bad. ``states``: whether it is in the name of a
+        set's key, which anybody can write, so that nobody is cleared or blamed by it."""
+        named = next((dock for dock in (*self.believed, *self.followed) if states(dock)), None)
+        if named is None:
+            return self.stranger("nobody's good signature is on it")
+        return Verdict(
+            "unknown",
+            f"it names a key of dock {named.id}, which is trusted, but that key did not sign it as it is here",
+        )
+
+    @property
+    def no_key(self) -> str:
+        """What to do where the public key that is needed is not here."""
+        if self.trusted is None:
+            return "give --trust FILE"
+        return "put the dock's entry (`dockagent keys show --json`) into docks of the trust file"
 
     def _why(self) -> str:
         if self.trusted or not self.vouched:
@@ -136,7 +167,7 @@ def judge(envelope: dsse.Envelope, keyring: Keyring) -> tuple[Verdict, Verdict, 
             known.add(dsse.key_id(dock.record_key))
     stated = [one.keyid for one in envelope.signatures]
     if known.intersection(stated):
-        bad = Verdict("fail", "the signature is not valid: the record was altered")
-        return bad, keyring.stranger("nobody's good signature is on it"), None
+        bad = Verdict("fail", "the signature is not valid: the record or the signature was altered")
+        return bad, keyring.unproved(lambda dock: dsse.key_id(dock.record_key) in stated), None
     unknown = Verdict("unknown", f"cannot be checked: no public key that is here is the stated one, {stated[0][:16]!r}")
     return unknown, keyring.stranger("its public key is not here", key_is_here=False), None

@@ -60,7 +60,12 @@ class Owners:
                 known[key] = dsse.signed_by(envelope, dock.record_key)
             return known[key]
 
-        answers = [_ask(pool, index, envelope.payload, signed) for pool in self._pools]
+        stated = {one.keyid for one in envelope.signatures}
+
+        def named(dock: DockIdentity) -> bool:
+            return dsse.key_id(dock.record_key) in stated
+
+        answers = [_ask(pool, index, envelope.payload, signed, named) for pool in self._pools]
         for pool, answer in zip(self._pools, answers, strict=True):
             if answer is None:  # the pool begins later: the keys beside can at least be tried
                 pool.before += 1
@@ -76,6 +81,9 @@ class Owners:
         for pool in self._pools:
             if pool.lineages and (signed is None or any(signs(signed, dock) for dock in pool.heads(size))):
                 return pool, self._standing(pool) if signed else _UNPROVED
+        if signed is not None and (damaged := self._damaged(signed)):
+            bad = {one.same_keys for one in damaged}
+            return None, self._keyring.unproved(lambda dock: dock.same_keys in bad)
         return None, self._keyring.stranger("no key that is here signed the checkpoint", key_is_here=False)
 
     def signature(self, signed: note.Note | None, size: int) -> Verdict:
@@ -84,7 +92,11 @@ class Owners:
         every = [dock for one in self._pools for dock in one.docks] or list(self._keyring.beside)
         every = every or list(self._keyring.believed)
         if pool is None and not every:
-            return Verdict("unknown", "cannot be checked: no public key of this dock is here; give --trust FILE")
+            why = f"cannot be checked: no public key of this dock is here; {self._keyring.no_key}"
+            return Verdict("unknown", why)
+        if pool is None and signed is not None and (damaged := self._damaged(signed)):
+            why = f"the checkpoint's signature by {names(damaged)} is not valid: checkpoint or signature was altered"
+            return Verdict("fail", why)
         if pool is None:
             return Verdict("fail", f"the checkpoint is not signed by {names(every)}{self._outdated(signed)}")
         if pool.refused:
@@ -118,6 +130,11 @@ class Owners:
             )
         return standing
 
+    def _damaged(self, signed: note.Note) -> list[DockIdentity]:
+        """The sets in whose name the checkpoint has a signature that is not theirs."""
+        every = {dock.same_keys: dock for one in self._pools for dock in one.docks}
+        return [dock for dock in every.values() if note.names(signed, dock.log_key) and not signs(signed, dock)]
+
     def _outdated(self, signed: note.Note | None) -> str:
         """More words for a checkpoint by keys that were succeeded: what a thief of old keys makes."""
         if signed and any(signs(signed, dock) for pool in self._pools for dock in pool.docks):
@@ -138,7 +155,13 @@ class Owners:
                 )
 
 
-def _ask(pool: _Pool, index: int, payload: bytes, signed: Callable[[DockIdentity], bool]) -> str | None:
+def _ask(
+    pool: _Pool,
+    index: int,
+    payload: bytes,
+    signed: Callable[[DockIdentity], bool],
+    stated: Callable[[DockIdentity], bool],
+) -> str | None:
     """What is wrong with the signer of a record; empty for nothing, None where the pool begins later."""
     begun = [lineage for lineage in pool.lineages if lineage.at(index)]
     if pool.lineages and not begun:
@@ -152,6 +175,8 @@ def _ask(pool: _Pool, index: int, payload: bytes, signed: Callable[[DockIdentity
             return ""
     if any(signed(dock) for dock in pool.docks):
         return " (by keys of the dock that were not in force there)"
+    if any(stated(dock) for dock in pool.docks):
+        return " (in the name of the dock's key, but the signature is not valid: record or signature was altered)"
     return " (by nobody who is known)"
 
 

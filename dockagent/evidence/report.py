@@ -1,7 +1,7 @@
 """What a check found: separate verdicts with a reason each, never one green tick."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Word = Literal["pass", "fail", "unknown", "unsigned"]
@@ -19,6 +19,7 @@ _GRAVEST_FIRST = (REFUTED, CANNOT_TELL, FINDINGS, GOOD)
 
 
 _BRIEF_FROM = 5  # from so many reports on, a good one takes one line
+_ALIKE_FROM = 3  # among those, so many that find the same are told once
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +79,50 @@ def as_json(reports: Sequence[Report]) -> dict[str, Any]:
 
 def as_text(reports: Sequence[Report]) -> str:
     """The reports for a terminal. Names that come from outside cannot move the cursor or forge a line."""
-    brief = len(reports) > _BRIEF_FROM
-    shown = [_printable(line) for report in reports for line in _lines(report, brief=brief)]
+    shown = map(_printable, _brief(reports) if len(reports) > _BRIEF_FROM else _all(reports))
     counts = ", ".join(
         f"{count} {_WORDS[code]}" for code in _GRAVEST_FIRST if (count := sum(r.exit_code == code for r in reports))
     )
     return "\n".join([*shown, f"{len(reports)} checked: {counts}"]) + "\n"
 
 
-def _lines(report: Report, *, brief: bool) -> Iterable[str]:
-    yield f"{report.kind} {report.path}: {_WORDS[report.exit_code]}"
-    if brief and report.exit_code == GOOD:
-        return
+def _all(reports: Iterable[Report]) -> Iterator[str]:
+    for report in reports:
+        yield _head(report)
+        yield from _lines(report)
+
+
+def _brief(reports: Iterable[Report]) -> Iterator[str]:
+    """Many reports: a line for a good one; where several find the same to be not good, that is told once for all."""
+    alike: dict[tuple[object, ...], list[Report]] = {}
+    for report in reports:
+        alike.setdefault(_found(report), []).append(report)
+    for same in alike.values():
+        if len(same) < _ALIKE_FROM and same[0].exit_code != GOOD:
+            yield from _all(same)
+            continue
+        yield from map(_head, same)
+        if same[0].exit_code != GOOD:
+            yield f"  these {len(same)} have in common, and nothing else against them:"
+            yield from _lines(replace(same[0], verdicts=_not_passed(same[0]), facts=()))
+
+
+def _found(report: Report) -> tuple[object, ...]:
+    """What tells a report from others of its kind; of a good one only that it is good."""
+    if report.exit_code == GOOD:
+        return (report.kind, GOOD)
+    return (report.kind, tuple(_not_passed(report).items()), report.findings)
+
+
+def _not_passed(report: Report) -> dict[str, Verdict]:
+    return {aspect: one for aspect, one in report.verdicts.items() if one.word != "pass"}
+
+
+def _head(report: Report) -> str:
+    return f"{report.kind} {report.path}: {_WORDS[report.exit_code]}"
+
+
+def _lines(report: Report) -> Iterator[str]:
     for aspect in (*ASPECTS, CONTENT):
         if verdict := report.verdicts.get(aspect):
             yield f"  {aspect:<10} {verdict.word:<8} {verdict.why}"

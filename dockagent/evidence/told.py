@@ -1,6 +1,7 @@
 """What a ledger tells against itself: answers of witnesses that had seen another history, and times of outsiders that
 its own clock contradicts, both as the dock recorded them."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,16 +9,30 @@ from dockagent.core.history import CONTRADICTED
 from dockagent.core.moment import parse_rfc3339, rfc3339
 
 _SHOWN = 3
+_NUMBERS = re.compile(r"[0-9a-f]{8,}|[0-9]+")
 _LATEST_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z
 _BEHIND_MS, _AHEAD_MS = 300_000, 3_600_000  # a round of witnesses may take its time; nobody signs in the future
+
+
+@dataclass(slots=True)
+class _Answers:
+    """The same answer, round after round. ``first``: in words."""
+
+    first: str
+    last: int
+    count: int = 0
+
+    @property
+    def words(self) -> str:
+        more = self.count - 1
+        return self.first + (f"; {more} more such answers, up to record {self.last}" if more else "")
 
 
 @dataclass(slots=True)
 class Told:
     """What one pass over the records has met."""
 
-    contradicted: list[str] = field(default_factory=list)
-    more: int = 0
+    contradicted: dict[str, "_Answers"] = field(default_factory=dict)  # by what is the same in all of them
     clock: str = ""  # the widest that the dock's clock and an outsider's were apart, in words
     _apart_ms: int = 0
 
@@ -27,7 +42,7 @@ class Told:
         found = what.get("findings") if isinstance(what, dict) else None
         for one in found if isinstance(found, list) else []:
             if isinstance(one, dict) and one.get("code") == CONTRADICTED and isinstance(one.get("text"), str):
-                self._keep(f"record {index}: {one['text'][:300]}")
+                self._keep(index, record.get("when"), one["text"][:300])
         if isinstance(what, dict):
             self._compare_clocks(index, record.get("when"), what)
 
@@ -47,16 +62,20 @@ class Told:
                 f" for its checkpoint {rfc3339(outside)}; it was {abs(apart) // 1000} s {way} them"
             )
 
-    def _keep(self, line: str) -> None:
-        if len(self.contradicted) < _SHOWN:
-            self.contradicted.append(line)
-        else:
-            self.more += 1
+    def _keep(self, index: int, when: object, text: str) -> None:
+        """A witness answers each round anew, with other sizes: one fork is one answer, since its first record."""
+        ms = _ms(when.get("utc")) if isinstance(when, dict) else None
+        first = _Answers(f"record {index}{'' if ms is None else f' ({rfc3339(ms)[:19]}Z)'}: {text}", index)
+        known = self.contradicted.setdefault(_NUMBERS.sub("#", text), first)
+        known.count, known.last = known.count + 1, index
 
     def findings(self) -> tuple[str, ...]:
         """In words for a person."""
         clock = [self.clock] if self.clock else []
-        return (*clock, *self.contradicted, *([f"and {self.more} more records of such answers"] if self.more else []))
+        answers = list(self.contradicted.values())
+        more = sum(one.count for one in answers[_SHOWN:])
+        left = [f"and {more} more such answers of others"] if more else []
+        return (*clock, *(one.words for one in answers[:_SHOWN]), *left)
 
 
 def _outside(what: dict[str, Any]) -> list[int]:

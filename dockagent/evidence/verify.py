@@ -9,17 +9,20 @@ from pathlib import Path
 
 from dockagent.core import paths
 from dockagent.core.disclosure.excerpt_proof import PROOF_FILE
+from dockagent.core.disclosure.package_form import PACKAGE
 from dockagent.core.plan import SEALED_MASTER
 from dockagent.core.proof import note
 from dockagent.errors import Missing, Refused, UsageError
-from dockagent.evidence import found_excerpt, found_history
-from dockagent.evidence.check_bag import DECLARED, is_bag
+from dockagent.evidence import found_derivative, found_excerpt, found_history
+from dockagent.evidence.advice import WHAT_WE_KNOW, instead_of
+from dockagent.evidence.check_bag import DECLARED
 from dockagent.evidence.check_catalogue import FOLDER as CATALOGUE
 from dockagent.evidence.check_catalogue import check_catalogue
 from dockagent.evidence.check_clip import MASTER, RECORD_FILE, check_clip
+from dockagent.evidence.check_handed_out import beside
 from dockagent.evidence.check_history import Found, check_history
 from dockagent.evidence.check_ledger import check_ledger
-from dockagent.evidence.check_package import beside, check_package
+from dockagent.evidence.check_package import check_package, clip_alone, is_package
 from dockagent.evidence.check_receipts import StoredClip, check_published, check_receipts, clips_in
 from dockagent.evidence.check_review import Lines, check_review
 from dockagent.evidence.check_sealed import Open
@@ -27,18 +30,18 @@ from dockagent.evidence.check_store_receipt import FOLDER as CUSTODIAN
 from dockagent.evidence.check_store_receipt import check_store_receipts
 from dockagent.evidence.keyring import NO_TIME, Keyring
 from dockagent.evidence.report import CONTENT, REFUTED, Report, Verdict, Word
+from dockagent.evidence.trust_file import docks_beside
 from dockagent.ledger import tiles_read
 from dockagent.ledger.entries import MAX_ENTRY, lines
 from dockagent.ledger.keys import PUBLIC
 from dockagent.ledger.log import CHECKPOINT, ENTRIES
-from dockagent.ledger.trust import DockIdentity, Trust, parse
+from dockagent.ledger.trust import DockIdentity, Trust
 
 _LOOSE_SHOWN = 20
 _STORE_MARK = ".dockagent-store"  # by which a dock knows a store's folder again
-_OF_OTHERS = (DECLARED, "clips", _STORE_MARK)  # what a dock's home never has: it is a bag or a store
+_OF_OTHERS = (DECLARED, PACKAGE, "clips", _STORE_MARK)  # what a dock's home never has: it is a bag or a store
 _KEYS_BESIDE = (PUBLIC, f"ledger/{PUBLIC}", f"keys/{PUBLIC}")
 Docks = tuple[DockIdentity, ...]
-_WHAT_WE_KNOW = "give a ledger folder, a stored clip's folder, or a folder that holds such"
 
 
 @dataclass(slots=True)
@@ -53,14 +56,6 @@ class _Walk:
     reports: list[Report] = field(default_factory=list)
     reviews: list[Report] = field(default_factory=list)
     loose: list[str] = field(default_factory=list)
-
-
-def read_trust(file: Path) -> Trust:
-    """The trust file that a person named. Raises UsageError where it cannot be used."""
-    try:
-        return parse(file.read_bytes())
-    except OSError as err:
-        raise UsageError(f"cannot read the trust file {file}: {err.strerror}", "check --trust") from err
 
 
 def verify(
@@ -128,7 +123,7 @@ def keys_beside(paths: Sequence[Path]) -> Docks:
     """The docks' public keys that lie in the homes and ledgers among ``paths``: what an authority may vouch for
     elsewhere too."""
     files = [file for ledger in _ledgers(paths) for file in (ledger / PUBLIC, ledger.parent / "keys" / PUBLIC)]
-    return tuple(dock for file in files if os.access(file, os.R_OK) and file.is_file() for dock in _docks_in(file))
+    return tuple(dock for file in files if os.access(file, os.R_OK) and file.is_file() for dock in docks_beside(file))
 
 
 def strangers(paths: Sequence[Path], checkpoints: Sequence[Path]) -> list[Report]:
@@ -156,7 +151,7 @@ def _origin(ledger: Path) -> str:
     if head.is_file() and (origin := _origin_in(_small(head))):
         return origin
     file = ledger / PUBLIC
-    return next((dock.origin for dock in _docks_in(file)), "") if file.is_file() else ""
+    return next((dock.origin for dock in docks_beside(file)), "") if file.is_file() else ""
 
 
 def _origin_in(data: bytes) -> str:
@@ -176,8 +171,10 @@ def _verify(walk: _Walk) -> list[Report]:
     path = walk.top
     if not path.exists():
         raise UsageError(f"there is nothing at {path}", "check the path")
+    if found_derivative.is_on_record(path):
+        return [found_derivative.derivative(path, _text(path), walk.trusted, walk.keys)]
     if not path.is_dir():
-        raise Missing(f"cannot tell: {path} is a file of a kind that cannot be checked by itself", _WHAT_WE_KNOW)
+        raise Missing(f"cannot tell: {path} is a file of a kind that cannot be checked by itself", instead_of(path))
     if _is_home(path):  # what else lies there is the dock's own, and changes all the time
         return [_ledger(path / "ledger", walk, found_history.in_store(path / "store")), *walk.reviews]
     _walk(walk)
@@ -188,7 +185,7 @@ def _verify(walk: _Walk) -> list[Report]:
     if receipts is not None:
         walk.reports.append(receipts)
     if not walk.reports:
-        raise Missing(f"cannot tell: there is neither a ledger nor a clip in {path}", _WHAT_WE_KNOW)
+        raise Missing(f"cannot tell: there is neither a ledger nor a clip in {path}", WHAT_WE_KNOW)
     return [*walk.reports, _loose(walk)] if walk.loose else walk.reports
 
 
@@ -201,15 +198,8 @@ def _keyring(folder: Path, walk: _Walk) -> Keyring:
         for name in _KEYS_BESIDE:
             file = near / name
             if os.access(file, os.R_OK) and file.is_file():
-                return Keyring.of(walk.trusted, (*_docks_in(file), *walk.keys))
+                return Keyring.of(walk.trusted, (*docks_beside(file), *walk.keys))
     return Keyring.of(walk.trusted, walk.keys)
-
-
-def _docks_in(file: Path) -> Docks:
-    try:
-        return parse(file.read_bytes()).docks
-    except UsageError as err:
-        raise UsageError(f"{file}: {err.what}", "mend it, or move it away and give --trust FILE") from err
 
 
 def _walk(walk: _Walk) -> None:
@@ -220,7 +210,7 @@ def _walk(walk: _Walk) -> None:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
         files = {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
-        if is_bag(folder):
+        if is_package(folder):
             walk.reports += check_package(folder, walk.trusted, walk.identities)
         elif _is_ledger(folder):
             walk.reports.append(_ledger(folder, walk))
@@ -237,7 +227,10 @@ def _walk(walk: _Walk) -> None:
             )
             apart = (walk.top / CATALOGUE, walk.top / CUSTODIAN)  # checks of their own
             folders = [one for one in folders if one not in apart]
-            others -= {file for one in folders if is_bag(one) for file in beside(one)}
+            derived = found_derivative.among(others)
+            walk.reports += [found_derivative.derivative(one, _text(one), walk.trusted, walk.keys) for one in derived]
+            handed = [one for one in folders if is_package(one) or (one / PROOF_FILE).is_file()]
+            others -= {file for one in (*handed, *derived) for file in (one, *beside(one))}
             walk.loose += [_text(path.relative_to(walk.top)) for path in sorted(others)]
             waiting += reversed(folders)
 
@@ -332,7 +325,8 @@ def _clip(folder: Path, walk: _Walk) -> Report:
             odd.append(f"{name!r} is a link or a special file; it was not read")
         elif name != RECORD_FILE:
             objects[name] = partial(_open, file)
-    report = _whole_or_other(folder, walk, objects)
+    alone = clip_alone(folder, path, _small(record), objects, _keyring(folder, walk), walk.identities)
+    report = alone or _whole_or_other(folder, walk, objects)
     if "quarantine" in folder.absolute().parts:
         odd.append("the clip lies in quarantine")
     return Report(report.kind, path, report.verdicts, (*report.findings, *odd), report.facts)

@@ -10,13 +10,22 @@ from dockagent.errors import UsageError
 from dockagent.ledger.deadline import deadline
 
 
-def tls(ca_file: str, table: str) -> ssl.SSLContext:
+def tls(ca_file: str, table: str, client: tuple[str, str] = ("", "")) -> ssl.SSLContext:
     """Verified TLS: by the certificates in the PEM file ``ca_file`` alone, or with "" by those that the system trusts.
-    ``table`` names it. Raises UsageError for a file that holds none."""
+    ``client``: PEM files of our own certificate and its key, for who lets nobody else in. ``table`` names them. Raises
+    UsageError for a file that holds none."""
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ssl.SSLError) as err:
         raise UsageError(f"no certificate in {ca_file}: {err}", f"check ca_file in [{table}]") from err
+    if any(client):
+        try:
+            context.load_cert_chain(client[0], client[1] or None)
+        except (OSError, ssl.SSLError) as err:
+            raise UsageError(
+                f"no certificate with its key in {client[0]!r} and {client[1]!r}: {err}",
+                f"check client_cert and client_key in [{table}]",
+            ) from err
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -27,9 +27,9 @@ class Counterparty:
     fetch: Fetch
 
 
-def fetch_http(url: str, timeout_s: float, ca_file: str = "") -> Fetch:
-    """From the custodian's service at ``url``; ``timeout_s`` seconds for a whole conversation; ``ca_file``: see
-    :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for what is no such URL."""
+def fetch_http(url: str, timeout_s: float, ca_file: str = "", client: tuple[str, str] = ("", "")) -> Fetch:
+    """From the custodian's service at ``url``; ``timeout_s`` seconds for a whole conversation; ``ca_file``, ``client``:
+    see :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for what is no such URL."""
     import http.client  # it and TLS are only for docks that have a custodian to ask
 
     from dockagent.ledger.conversation import tls
@@ -37,7 +37,7 @@ def fetch_http(url: str, timeout_s: float, ca_file: str = "") -> Fetch:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise UsageError(f"not the address of a custodian: {url!r}", "write url = https://HOST in [custodian]")
-    context = tls(ca_file, "custodian") if parts.scheme == "https" else None
+    context = tls(ca_file, "custodian", client) if parts.scheme == "https" else None
     host, port = parts.hostname, parts.port or (443 if context else 80)
     base = parts.path.rstrip("/")
 

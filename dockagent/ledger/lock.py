@@ -10,7 +10,9 @@ from dockagent.errors import Refused, UsageError
 
 
 class InUse(Refused):
-    """Another process holds the lock now."""
+    """Another process holds the lock now: try again, or let that one do the work."""
+
+    exit_code = 4
 
 
 def is_held(path: Path) -> bool:

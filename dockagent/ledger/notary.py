@@ -55,11 +55,12 @@ def notary_of(
     own: note.VerifierKey | None = None,
     ca_file: str = "",
     stamp_ca_file: str = "",
+    client: tuple[str, str] = ("", ""),
 ) -> Notary | None:
     """The notary over the network that these settings name: ``ask``, ``VKEY URL`` of each witness; ``quorum``, 0 for
     more than half; ``timeout_s`` seconds for each of them and for the authority at ``stamp_url``; ``own``, as in
-    :func:`peers_of`; ``ca_file``, ``stamp_ca_file``: whom to trust for https. None where there is nobody to ask. Raises
-    UsageError for settings that cannot work."""
+    :func:`peers_of`; ``ca_file``, ``stamp_ca_file``: whom to trust for https; ``client``: our own certificate and
+    its key, for witnesses. None where there is nobody to ask. Raises UsageError for settings that cannot work."""
     peers = peers_of(ask, quorum, own)
     check_authority(stamp_url, stamp_roots)
     if not peers and not stamp_url:
@@ -73,7 +74,7 @@ def notary_of(
     return Notary(
         peers,
         quorum_of(quorum, len(peers)),
-        post_http(timeout_s, ca_file),
+        post_http(timeout_s, ca_file, client),
         leaves,
         stamper(stamp_url, stamp_roots, timeout_s, stamp_ca_file) if stamp_url else None,
         stamp_url,

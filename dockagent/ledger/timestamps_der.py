@@ -251,7 +251,7 @@ def _moment(text: bytes) -> int:
             raise ValueError("not YYYYMMDDhhmmss[.f]Z")
         whole = datetime.strptime(found[1].decode(), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
     except ValueError as err:
-        raise Refused(f"the time stamp's time {text[:40]!r} cannot be read: {err}") from err
+        raise Refused(f"the time stamp's time {text[:40]!r} is none") from err
     return int(whole.timestamp()) * 1000 + int((found[2] or b"0").ljust(3, b"0")[:3])
 
 

@@ -69,15 +69,7 @@ class Witness:
 
     def _cosigned(self, origin: str) -> tuple[Head, int | None]:
         """The same, and when it was first cosigned (POSIX seconds); None where none was."""
-        path = _file(origin)
-        if self._disk.size(path) is None:
-            return Head(), None
-        signed = note.parse(self._disk.read(path))
-        made = cosignature.check(signed, self._key.public)
-        head = note.parse_checkpoint(signed, extended=True)
-        if head.origin != origin:
-            raise Refused(f"the witness's state of {origin} is about {head.origin}")
-        return Head(head.size, head.root), made.seconds
+        return newest(self._disk, origin, self._key.public)
 
     def _compare_and_store(self, asked: witnessing.Submitted) -> Answer:
         text, head = asked.signed.text, asked.head
@@ -91,6 +83,20 @@ class Witness:
         line = self._key.cosign(text, self._clock.now().utc_ms // 1000)
         self._disk.write(_file(head.origin), f"{text}\n{line}".encode())
         return Answer(200, line.encode(), note=f"cosigned {head.origin} over {head.size} records")
+
+
+def newest(disk: Disk, origin: str, key: note.VerifierKey) -> tuple[Head, int | None]:
+    """The newest head of a log in a witness's state on ``disk``, and when ``key`` cosigned it first (POSIX seconds,
+    None where it never did). Raises Refused where its file was altered, OSError where it cannot be read."""
+    path = _file(origin)
+    if disk.size(path) is None:
+        return Head(), None
+    signed = note.parse(disk.read(path))
+    made = cosignature.check(signed, key)
+    head = note.parse_checkpoint(signed, extended=True)
+    if head.origin != origin:
+        raise Refused(f"the witness's state of {origin} is about {head.origin}")
+    return Head(head.size, head.root), made.seconds
 
 
 def _refused(refusal: Refusal, origin: str = "") -> Answer:

@@ -12,11 +12,10 @@ from dockagent.ledger.conversation import conversation, tls
 _MOST_ANSWER = 64 << 10
 
 
-def post_http(timeout_s: float, ca_file: str = "") -> Post:
-    """The :data:`Post` over the network; ``timeout_s`` seconds for a whole conversation; ``ca_file``: see
-    :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for a ``ca_file`` that is
-    none."""
-    context = tls(ca_file, "witnesses")
+def post_http(timeout_s: float, ca_file: str = "", client: tuple[str, str] = ("", "")) -> Post:
+    """The :data:`Post` over the network; ``timeout_s`` seconds for a whole conversation; ``ca_file``, ``client``:
+    see :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for files that are none."""
+    context = tls(ca_file, "witnesses", client)
 
     def post(peer: WitnessPeer, body: bytes) -> Reply:
         try:

@@ -69,7 +69,7 @@ def open_stream(read: Read, write: Write, identities: Sequence[str]) -> None:
             raise failed from err
         if "No matching keys" in str(err):
             raise Missing("it is sealed to others than the identities given", "give --identity FILE") from err
-        raise Refused(f"it cannot be opened: {err}") from err
+        raise Refused("it cannot be opened: it was altered or cut, or it is no age file") from err
     sink.empty()
 
 

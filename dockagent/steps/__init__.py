@@ -213,7 +213,8 @@ def _erase_step(order: od.BayOrder, session: Session, state: State, world: World
         return partial(erase.ask, session.id, known, refusal, erasing.targets(state, session, known))
     if isinstance(order, eo.Erase | eo.LookAfter):
         ask = state.permits.asks[order.asked]
-        job = erase.job_of(session.id, order.bay, order.asked, ask, state.permits.known[ask.permit])
+        profile = session.profile if session.has_console else ""
+        job = erase.job_of(session.id, order.bay, order.asked, ask, state.permits.known[ask.permit], profile)
         if isinstance(order, eo.LookAfter):
             return partial(erase.look_after, world, job)
         refusal = erasing.judge(state, state.permits.known[ask.permit], session, world.clock.now().utc_ms)

@@ -79,6 +79,10 @@ class Named(Protocol):
     @property
     def ca_file(self) -> str: ...
     @property
+    def client_cert(self) -> str: ...
+    @property
+    def client_key(self) -> str: ...
+    @property
     def timeout_s(self) -> int: ...
 
 
@@ -94,7 +98,8 @@ def counterparty(named: Named, shelf: Callable[[], Shelf]) -> Counterparty | Non
     except Refused as err:
         raise UsageError(f"keys of [custodian]: {err.what}", "take them from `dockagent custodian keys`") from err
     if named.url:
-        return Counterparty(keys, fetch_http(named.url, named.timeout_s, named.ca_file))
+        client = named.client_cert, named.client_key
+        return Counterparty(keys, fetch_http(named.url, named.timeout_s, named.ca_file, client))
     return Counterparty(keys, fetch_shelf(shelf()))
 
 
@@ -102,6 +107,14 @@ def fetch_shelf(shelf: Shelf) -> Fetch:
     """From the store itself, where this dock may read it."""
 
     def fetch(kind: str, clip_id: str, folder: str, name: str) -> bytes | None:
+        if kind != "permits":
+            return read(folder, name)
+        newest, number = None, 1  # a permit that ran out is renewed under the next number
+        while (data := read(folder, store_receipt.permit_name(number))) is not None:
+            newest, number = data, number + 1
+        return newest
+
+    def read(folder: str, name: str) -> bytes | None:
         file = shelf.file(f"{folder}/{name}")
         if file is not None and not file.is_file():
             return None

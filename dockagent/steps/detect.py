@@ -15,7 +15,7 @@ from typing import Literal
 
 from dockagent.errors import DockError
 
-LONGEST_WAIT_S = 1.0  # we look again at least this often: some ways to leave (a pty that closes) raise no event
+LONGEST_WAIT_S = 1.0  # a watch that says nothing else looks again at least this often
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class Reporter:
 
 class Watch(ABC):
     """A daemon thread that looks again when one of its descriptors speaks, when woken, and at the latest after
-    :data:`LONGEST_WAIT_S`. ``on_error`` gets one line for every trouble; a watch goes on after each."""
+    ``longest_wait_s``. ``on_error`` gets one line for every trouble; a watch goes on after each."""
 
-    def __init__(self, name: str, on_error: Callable[[str], None]) -> None:
-        self._name, self._on_error = name, on_error
+    def __init__(self, name: str, on_error: Callable[[str], None], longest_wait_s: float = LONGEST_WAIT_S) -> None:
+        self._name, self._on_error, self._longest_wait_s = name, on_error, longest_wait_s
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._bell = -1  # an eventfd: rung by wake() and stop()
@@ -131,7 +131,7 @@ class Watch(ABC):
         try:
             wait_s = 0.0
             while not self._stopping.is_set():
-                wait_s = self._look(self._wait(min(wait_s, LONGEST_WAIT_S)))
+                wait_s = self._look(self._wait(min(wait_s, self._longest_wait_s)))
         finally:
             self._disarm()
             self._hang_up()

@@ -28,6 +28,9 @@ _HUB, _STILL_IMAGE, _WILL_SHOW = "09", "06", ("08", "0202")  # of USB's classes:
 _OF_BLOCK = {"filesystem": "ID_FS_TYPE", "label": "ID_FS_LABEL", "uuid": "ID_FS_UUID"}
 # pyudev turns the errno of a failed call, which may be a stale one, into any of these
 _ODD = (OSError, ValueError, KeyError, OverflowError, MemoryError, pyudev.DeviceNotFoundError)
+# What libudev says of a message that is no event (sd-device-monitor.c); pyudev raises ValueError for EINVAL. A program
+# with CAP_NET_ADMIN may broadcast one to all listeners of the machine.
+_NO_EVENT = {errno.EINVAL, errno.ERANGE, errno.ENODEV}
 
 
 class UdevWatch(Watch):
@@ -111,16 +114,19 @@ class UdevWatch(Watch):
         return RESCAN_S
 
     def _drain(self) -> bool:
-        """Take the waiting events; whether there were any. What they say is not believed, so it is not read."""
+        """Take the waiting events; whether there were any. What they say is not believed, so it is not read, and one
+        that cannot be read is as good as any."""
         for taken in range(10_000):
             self._take_overflow()
             try:
                 if self._monitor.poll(0) is None:
                     return taken > 0 or self._lost
             except _ODD as err:
-                if not self._take_overflow(getattr(err, "errno", None)):
-                    self.complain(f"a device event cannot be read and is left out: {err}")
-                return True
+                number = errno.EINVAL if isinstance(err, ValueError) else getattr(err, "errno", None)
+                if number not in _NO_EVENT:
+                    if not self._take_overflow(number):
+                        self.complain(f"a device event cannot be read and is left out: {err}")
+                    return True
         return True
 
     def _take_overflow(self, heard: int | None = None) -> bool:

@@ -10,7 +10,8 @@ from typing import Literal
 
 from dockagent.core import events as ev
 from dockagent.core import plan
-from dockagent.core.uplink.link import RULES, LinkTrouble
+from dockagent.core.uplink.link import RULES
+from dockagent.core.uplink.trouble import LinkTrouble
 from dockagent.errors import DockError, Missing
 from dockagent.steps.growing import Growing
 from dockagent.steps.sending import kind_of

@@ -6,7 +6,7 @@ What a power cut leaves is told from the card: :func:`look_after`.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dockagent.core.camera.inventory import Finding
 from dockagent.core.events import permit as ev
@@ -19,6 +19,7 @@ from dockagent.core.permits.permit_state import KnownPermit, OpenAsk, Tombstone
 from dockagent.core.permits.permit_table import Wanted
 from dockagent.errors import DockError, Missing, Refused, Retryable
 from dockagent.ledger.custodian_peer import Counterparty
+from dockagent.steps import unprotect
 from dockagent.steps.listing import list_card
 from dockagent.steps.world import World
 from dockagent.transports import FileFact
@@ -40,6 +41,7 @@ class Job:
     ask: OpenAsk
     clip: str
     authority: int
+    profile: str = ""  # of a camera that has a console, which may have to let go of a file first
 
 
 def seek(
@@ -72,6 +74,9 @@ def _read(custodian: Counterparty, one: Wanted, data: bytes) -> ev.PermitSeen | 
     except Refused as err:
         ground = Ground.UNKNOWN_KEY if isinstance(err, permits.UnknownKey) else Ground.UNREADABLE
         return ev.PermitRefused(one.clip_id, hashlib.sha256(data).hexdigest(), ground, str(err)[:_LONGEST])
+    if permit.camera != one.camera:  # it would wait for that camera, and nobody would hear why nothing happens here
+        words = f"the permit is for camera {permit.camera}; this clip was read from {one.camera}"
+        return ev.PermitRefused(one.clip_id, hashlib.sha256(data).hexdigest(), Ground.WRONG_CAMERA, words[:_LONGEST])
     return ev.PermitSeen(one.clip_id, permit, data.decode())
 
 
@@ -106,8 +111,9 @@ def withdraw(job: Job, refusal: Refusal) -> tuple[Event, ...]:
 def erase(world: World, job: Job) -> tuple[Event, ...]:
     """Erase what was asked for, and prove it.
 
-    1. The card is listed: every file is there with its size. 2. All of them are hashed again, and go, through
-    descriptors that stay open (``transports/erase_child``). 3. The card is listed again, on a read-only mount: they are
+    1. The card is listed: every file is there with its size. 2. The camera lets go of them, where its profile knows how
+    to ask for that. 3. All of them are hashed again, and go, through descriptors that stay open
+    (``transports/erase_child``). 4. The card is listed again, on a read-only mount: they are
     gone, and no other file came, went or changed.
     """
     if world.eraser is None:
@@ -115,15 +121,18 @@ def erase(world: World, job: Job) -> tuple[Event, ...]:
     try:
         before = _listing(world, job.bay)
         _all_there(job, before)
+        asked = unprotect.ask_camera(world, job.bay, job.profile, job.ask.files)
         targets = [Target(to_bytes(one.path), one.bytes, one.sha256) for one in job.ask.files]
         done = world.eraser.erase(job.bay, targets)
         after = _listing(world, job.bay)
+    except unprotect.Protected as err:
+        return (_failed(job, Ground.MEDIUM, str(err), retry=err.again),)
     except (Changed, CannotErase) as err:
         ground = Ground.CHANGED if isinstance(err, Changed) else Ground.MEDIUM
         return (_failed(job, ground, str(err), retry=False),)
     except DockError as err:
         return (_failed(job, Ground.MEDIUM, str(err), retry=True, unsure=True),)
-    return _told(job, done, before, after)
+    return _told(job, replace(done, method=f"{asked}{done.method}"), before, after)
 
 
 def _told(
@@ -191,6 +200,6 @@ def _failed(job: Job, ground: Ground, reason: str, *, retry: bool, unsure: bool 
     return ev.EraseFailed(job.session, job.asked, job.clip, ground, reason[:_LONGEST], retry, unsure)
 
 
-def job_of(session: str, bay: str, number: int, ask: OpenAsk, known: KnownPermit) -> Job:
-    """The facts for a step about what record ``number`` asked."""
-    return Job(session, bay, number, ask, known.permit.clip.clip_id, known.record)
+def job_of(session: str, bay: str, number: int, ask: OpenAsk, known: KnownPermit, profile: str) -> Job:
+    """The facts for a step about what record ``number`` asked. ``profile``: of a camera with a console, or empty."""
+    return Job(session, bay, number, ask, known.permit.clip.clip_id, known.record, profile)

@@ -50,7 +50,7 @@ _SILENT = _Answers({}, -1, False, False, ())
 
 def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.CardFacts:
     """What profiles are matched against: the listing, what the medium says of itself, and the heads of probe files."""
-    files, _ = list_card(footage)
+    files, trouble = list_card(footage)
     listing = tuple(to_text(fact.path) for fact in files if not fact.special)
     heads = {}
     for path, most in recognise.wanted_files(profiles, listing).items():
@@ -68,6 +68,7 @@ def card_facts(profiles: tuple[Profile, ...], footage: Footage) -> recognise.Car
         files=heads,
         before=tuple(facts.get("before", "").split()),
         answered=facts.get("answered", ""),
+        whole=not trouble,
     )
 
 
@@ -78,10 +79,12 @@ def identify(world: World, session: str, bay: str) -> tuple[ev.Event, ...]:
         footage = world.bays.footage(bay)
     except NoCard as bare:
         return mode.ask_for_card(world, session, bay, bare.facts)
-    matches = recognise.match(world.profiles, card_facts(world.profiles, footage))
+    card = card_facts(world.profiles, footage)
+    matches = recognise.match(world.profiles, card)
     best = recognise.best(matches) if world.any_profile else matches[0]
     if best is None:
-        why = recognise.nearest_miss(matches)
+        empty = "its card holds no file, so nothing on it tells whose it is; " if card.whole and not card.paths else ""
+        why = empty + recognise.nearest_miss(matches)
         raise Permanent(f"this camera is not recognised: {why}", "see `dockagent profile match`")
     profile = world.profile(best.profile)
     control = _open_console(world, bay, profile)

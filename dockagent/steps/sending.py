@@ -3,8 +3,7 @@
 from dockagent.clock import Clock
 from dockagent.core import events as ev
 from dockagent.core.uplink import link
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.durable import DiskFull
 from dockagent.errors import DockError, Retryable
 from dockagent.stores import Unseen

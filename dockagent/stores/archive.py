@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from dockagent.clock import Clock
 from dockagent.durable import DiskFull, RealDisk
-from dockagent.errors import Missing, Retryable, UsageError
+from dockagent.errors import Missing, Refused, Retryable, UsageError
 from dockagent.stores import Conflict
 from dockagent.stores.keys import checked
 from dockagent.stores.open_store import MARK
@@ -88,6 +88,11 @@ class Archive(Protocol):
         asked for that."""
         ...
 
+    def hold(self, key: str, version: str, *, on: bool) -> None:
+        """Set or lift the legal hold on this version of an object. Raises Refused where the store knows none, or this
+        credential may not."""
+        ...
+
     def add(self, key: str, data: bytes) -> None:
         """Store a small object where there is none. The same bytes again are no error. Raises Conflict where others
         were there first, also by a moment."""
@@ -145,6 +150,9 @@ class FolderArchive:
 
     def locks(self, key: str, facts: Facts) -> Facts:
         return facts
+
+    def hold(self, key: str, version: str, *, on: bool) -> None:
+        raise Refused(f"{self.url} is a folder, which knows no legal hold", "keep people from deleting it there")
 
     def add(self, key: str, data: bytes) -> None:
         self._there()
@@ -208,9 +216,9 @@ def open_archive(url: str, s3: S3Settings, clock: Clock) -> Archive:
     try:
         from dockagent.stores.archive_s3 import S3Archive
     except ModuleNotFoundError as err:
-        if err.name not in ("boto3", "botocore"):
+        if err.name != "botocore":
             raise
-        raise UsageError(f"{url} needs boto3, which is not installed", "run: pip install 'dockagent[s3]'") from err
+        raise UsageError(f"{url} needs botocore, which is not installed", "run: pip install 'dockagent[s3]'") from err
     return S3Archive.at(parts.netloc, parts.path.strip("/"), s3, clock)
 
 

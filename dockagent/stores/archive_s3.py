@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dockagent.clock import Clock
-from dockagent.errors import DockError, Missing, Retryable
+from dockagent.errors import DockError, Missing, Refused, Retryable
 from dockagent.stores import Conflict
 from dockagent.stores.archive import Facts, Listed, Reading
 from dockagent.stores.keys import checked
 from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_errors import code, named_errors, status
+from dockagent.stores.s3_hold import NO_LOCK
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.s3_window import base64_digest
 from dockagent.stores.shelf import Readable
@@ -106,6 +107,20 @@ class S3Archive:
                 return {}
             if status(cause) in (400, 403, 405, 501):
                 return None
+            raise
+
+    def hold(self, key: str, version: str, *, on: bool) -> None:
+        about: Any = {"Bucket": self._settings.bucket, "Key": self._name(checked(key))}
+        about |= {"VersionId": version} if version else {}
+        act = "set" if on else "lift"
+        try:
+            with self._errors(f"{act} the legal hold on {key}"):
+                self._client.put_object_legal_hold(**about, LegalHold={"Status": "ON" if on else "OFF"})
+        except DockError as err:
+            cause = err.__cause__
+            if isinstance(cause, ClientError) and (status(cause) == 403 or code(cause) in NO_LOCK):
+                words = f"the store, or this credential's rights there, let nobody {act} the legal hold on {key}"
+                raise Refused(f"{words} ({code(cause)})", "allow it s3:PutObjectLegalHold") from err
             raise
 
     def add(self, key: str, data: bytes) -> None:

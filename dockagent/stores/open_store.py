@@ -110,9 +110,9 @@ def _open_s3(settings: S3Settings, clock: Clock, uploads: MutableMapping[str, Pe
     try:
         from dockagent.stores.s3 import S3Store
     except ModuleNotFoundError as err:
-        if err.name not in ("boto3", "botocore"):
+        if err.name != "botocore":
             raise
         raise UsageError(
-            f"{settings.url} needs boto3, which is not installed", "run: pip install 'dockagent[s3]'"
+            f"{settings.url} needs botocore, which is not installed", "run: pip install 'dockagent[s3]'"
         ) from err
     return S3Store(settings, clock, uploads=uploads)

@@ -21,7 +21,6 @@ from dockagent.errors import DockError
 from dockagent.stores import MOST_REPLACED, PART_SIZE, Conflict, Source, Stored, Unseen, s3_bucket, s3_hold
 from dockagent.stores.intake import BUFFER, Tally, open_source
 from dockagent.stores.keys import checked, replaceable
-from dockagent.stores.promises import Credential, Proof
 from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_complete import Completion, Place, checksum
 from dockagent.stores.s3_early import S3Early
@@ -40,13 +39,15 @@ if TYPE_CHECKING:
         PutObjectOutputTypeDef,
     )
 
+    from dockagent.stores.promises import Credential, Proof
+
 
 class S3Store:
     """Objects in ``settings.bucket``, under its prefix. Nothing is sent until the first call.
 
     ``clock`` only measures how far we are from the server's. ``part_size`` bytes (5 MiB at least, by S3's rule) are
     one part; larger objects go out as several. ``uploads`` remembers unfinished uploads by bucket and object name; hand
-    in one that lasts. Raises UsageError for settings that cannot work.
+    in one that lasts. ``lanes``: what is known of the line to it. Raises UsageError for settings that cannot work.
 
     A credential that may look is asked for what lies under a key before anything is sent. With one that only puts,
     every object goes out as an upload in parts, a small one as one part: its end may be asked for again when an
@@ -60,6 +61,7 @@ class S3Store:
         *,
         part_size: int = PART_SIZE,
         uploads: MutableMapping[str, Pending] | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         self.url = settings.url
         self._settings = settings
@@ -67,7 +69,7 @@ class S3Store:
         self._part_size = part_size
         self._uploads: MutableMapping[str, Pending] = {} if uploads is None else uploads
         self._given: Given = {}
-        self._lanes = Lanes(self._now_ms)
+        self._lanes = lanes or Lanes(clock.monotonic)
         self._client = connect(settings)
 
     def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
@@ -134,7 +136,7 @@ class S3Store:
             return _stored(key, head["ContentLength"], hex_digest(checksum), "checksum", head)
         return _stored(key, head["ContentLength"], head["Metadata"].get("sha256", ""), "metadata", head)
 
-    def prove(self, scratch: str, admin: Credential | None = None) -> Proof:
+    def prove(self, scratch: str, admin: "Credential | None" = None) -> "Proof":
         """As :class:`dockagent.stores.promises.Prover` says."""
         from dockagent.stores.s3_proof import S3Proof  # for this one command
 

@@ -17,7 +17,7 @@ _UNKNOWN = "unknown"
 
 
 def faults(client: "S3Client", settings: S3Settings, clock: Clock) -> list[str]:
-    """What is wrong with the bucket of ``settings``, one line each. Raises boto3's errors where it does not answer."""
+    """What is wrong with the bucket of ``settings``, a line each. Raises botocore's errors where it does not answer."""
     answer = client.head_bucket(Bucket=settings.bucket)
     date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
     return [*_clock_faults(date, settings.url, clock), *_keeping_faults(client, settings)]

@@ -72,7 +72,7 @@ class Completion:
     def ask_again(self, sha256: str, part_size: int) -> "tuple[Pending, CompleteMultipartUploadOutputTypeDef] | None":
         """The store's answer to what it was asked before for these bytes; None where nothing was asked, where it says
         a plain no, and where it has said for :data:`PATIENCE_MS` that it knows nothing of it or cannot do it: then the
-        bytes are to be sent. Raises boto3's errors while it may still come to an end."""
+        bytes are to be sent. Raises botocore's errors while it may still come to an end."""
         pending = self._uploads.get(self._place.id)
         if pending is None or pending.made or not pending.asked_ms or not pending.is_of(sha256, part_size):
             return None

@@ -8,7 +8,7 @@ from dockagent.stores.s3_multipart import Multipart
 
 class S3Early:
     """A :class:`dockagent.stores.early.EarlyUpload` over ``upload``, with as many parts as it ends with. ``named``
-    turns boto3's errors into the house's."""
+    turns botocore's errors into the house's."""
 
     def __init__(
         self, upload: Multipart, named: Callable[[], AbstractContextManager[None]], progress: Callable[[int], None]

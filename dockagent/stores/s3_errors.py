@@ -22,8 +22,7 @@ from botocore.exceptions import (
 )
 
 from dockagent.clock import Clock
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import DockError, Permanent
 
 _AGAIN = "nothing to do: it is tried again"
@@ -91,7 +90,7 @@ def must_be_s3(http_response: Any, **_event: object) -> None:
 
 @contextmanager
 def named_errors(act: str, url: str, clock: Clock) -> Iterator[None]:
-    """Turn boto3's errors in the body into Retryable or Permanent, saying that we could not ``act`` in ``url``."""
+    """Turn botocore's errors in the body into Retryable or Permanent, saying that we could not ``act`` in ``url``."""
     try:
         yield
     except ClientError as err:

@@ -37,7 +37,7 @@ class Multipart:
     ``uploads`` remembers the upload from before its first part until the store made an object of it; ``now_ms`` gives
     the time; ``given``: the marks that the store gave for parts; ``lanes``: what it learned of the line. ``held``:
     whether a legal hold is asked for; False afterwards where the store would not have it asked.
-    Every method raises boto3's own errors for what the store says; the source's are Retryable and Permanent.
+    Every method raises botocore's own errors for what the store says; the source's are Retryable and Permanent.
     """
 
     def __init__(
@@ -48,8 +48,8 @@ class Multipart:
         part_size: int,
         uploads: MutableMapping[str, Pending],
         now_ms: Callable[[], int],
-        given: Given | None = None,
-        lanes: Lanes | None = None,
+        given: Given,
+        lanes: Lanes,
     ) -> None:
         self.count = -(-source.size // part_size)
         if self.count > MAX_PARTS:
@@ -62,9 +62,9 @@ class Multipart:
         self._part_size = part_size
         self._uploads = uploads
         self._now_ms = now_ms
-        self._given: Given = {} if given is None else given
-        self._lanes = lanes or Lanes(now_ms)
-        self._heard: Callable[[int], None] = one_at_a_time(lambda _size: None)
+        self._given = given
+        self._lanes = lanes
+        self._heard: Callable[[int], None] = _unheard
         self.held = source.hold
         self._upload = ""
         self._digests: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Multipart:
         """Send those of the first parts, whose digests (hex) are ``known``, that the store does not have; how many
         went out. ``heard`` is told of them only. May be called again when more are known."""
         self._digests = tuple(known)
-        self._heard = one_at_a_time(lambda _size: None)
+        self._heard = _unheard
         if not self._upload:
             self._upload, self._etags = self._resume()
         for part in [part for part in self._later if not self._unread(part)]:
@@ -148,14 +148,14 @@ class Multipart:
         if self._given.get((upload, number)) == (part["ETag"], sha256):
             return True
         with open_source(self._source, self._key) as reader:
-            return part["ETag"].strip('"') == self._window(reader, number).digests().md5
+            return part["ETag"].strip('"') == self._window(reader, number, _unheard).digests().md5
 
     def _size(self, number: int) -> int:
         return min(self._part_size, self._source.size - (number - 1) * self._part_size)
 
-    def _window(self, reader: Reader, number: int) -> Window:
+    def _window(self, reader: Reader, number: int, heard: Callable[[int], None]) -> Window:
         start, tally = (number - 1) * self._part_size, Tally(self._source, self._key)
-        return Window(reader, start, self._size(number), tally, self._heard, stated=self._digests[number - 1])
+        return Window(reader, start, self._size(number), tally, heard, stated=self._digests[number - 1])
 
     def _create(self) -> str:
         if (other := self._uploads.get(self._place.id)) is not None and other.may_be_aborted:
@@ -174,14 +174,17 @@ class Multipart:
             **(LEGAL_HOLD if held else {}),
         )["UploadId"]
 
-    def _send_part(self, number: int) -> int:
+    def _send_part(self, number: int, went: Callable[[int], None]) -> None:
+        def heard(size: int) -> None:
+            went(size)
+            self._heard(size)
+
         with open_source(self._source, self._key) as reader:
-            window = self._window(reader, number)
+            window = self._window(reader, number, heard)
             etag = send(window, lambda: self._put_part(number, window))
         window.arrived()
         self._given[self._upload, number] = (etag, window.sha256)
         self._etags[number] = etag
-        return window.size
 
     def _put_part(self, number: int, window: Window) -> str:
         return self._place.client.upload_part(
@@ -229,3 +232,7 @@ class Multipart:
             self._uploads.pop(self._place.id, None)
         with suppress(ClientError, BotoCoreError):
             self._place.client.abort_multipart_upload(Bucket=self._place.bucket, Key=self._place.name, UploadId=upload)
+
+
+def _unheard(_size: int) -> None:
+    return

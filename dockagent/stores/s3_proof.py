@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dockagent.clock import Clock
@@ -318,7 +318,7 @@ def _swapping(body: bytes) -> Callable[..., None]:
 
 
 def _own_key_id() -> str:
-    found = boto3.Session().get_credentials()
+    found = botocore.session.Session().get_credentials()
     return found.access_key if found else "nobody"
 
 

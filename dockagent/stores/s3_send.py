@@ -17,7 +17,7 @@ _OTHER_BYTES = frozenset(("AccessDenied", "XAmzContentSHA256Mismatch", "BadDiges
 def send(window: Window, request: Callable[[], Answer]) -> Answer:
     """Have ``request`` send ``window``. Where the store may mean that other bytes came than were signed, they are read
     once more, which tells whose fault it was; a ``403`` is then asked again, because a bad line looks like a bad
-    credential. Raises Permanent for a source that is not what it said, what reading it raises, and boto3's errors."""
+    credential. Raises Permanent for a source that is not what it said, what reading it raises, botocore's errors."""
     try:
         with window.own_failures():
             return request()

@@ -1,4 +1,4 @@
-"""How to reach an S3 store. Values only: nothing here needs boto3 or touches the network."""
+"""How to reach an S3 store. Values only: nothing here needs botocore or touches the network."""
 
 from dataclasses import dataclass, field
 

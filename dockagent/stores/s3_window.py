@@ -1,4 +1,4 @@
-"""One part of a source as the seekable file that boto3 wants: it goes out under the hash that was computed when its
+"""One part of a source as the seekable file that botocore wants: it goes out under the hash that was computed when its
 bytes were first read, and is not hashed again.
 
 The server compares that hash with what arrives. So bytes that changed at rest since are refused by the store; only then
@@ -35,7 +35,7 @@ class Window:
     """``size`` bytes of a source from ``start`` on; ``heard(n)`` is told n more bytes that go out.
 
     ``stated`` is the SHA-256 (hex) that these bytes are said to have. Windows over one reader are used one after the
-    other. ``failure`` keeps what went wrong in reading, because boto3 wraps it into an error of its own.
+    other. ``failure`` keeps what went wrong in reading, because botocore wraps it into an error of its own.
     """
 
     def __init__(
@@ -88,12 +88,12 @@ class Window:
 
     @property
     def body(self) -> IO[bytes]:
-        """This, as boto3's types call it: of a file it only uses read, seek and tell."""
+        """This, as botocore's types call it: of a file it only uses read, seek and tell."""
         return cast("IO[bytes]", self)
 
     @contextmanager
     def own_failures(self) -> Iterator[None]:
-        """While boto3 sends this: where reading failed, say so instead of what boto3 made of it."""
+        """While botocore sends this: where reading failed, say so instead of what botocore made of it."""
         try:
             yield
         except BotoCoreError as err:

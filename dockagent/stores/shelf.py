@@ -79,8 +79,8 @@ def open_shelf(url: str, s3: S3Settings, clock: Clock | None = None, swift: Swif
     try:
         from dockagent.stores.s3_shelf import S3Shelf
     except ModuleNotFoundError as err:
-        if err.name not in ("boto3", "botocore"):
+        if err.name != "botocore":
             raise
-        raise UsageError(f"{url} needs boto3, which is not installed", "run: pip install 'dockagent[s3]'") from err
+        raise UsageError(f"{url} needs botocore, which is not installed", "run: pip install 'dockagent[s3]'") from err
     settings = replace(s3, bucket=parts.netloc, prefix=parts.path.strip("/"))
     return S3Shelf(settings, clock or SystemClock())

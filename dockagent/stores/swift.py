@@ -12,8 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from dockagent.clock import Clock
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.durable import Reader
 from dockagent.errors import DockError, Permanent, UsageError
 from dockagent.stores import MOST_REPLACED, PART_SIZE, Conflict, Source, Stored

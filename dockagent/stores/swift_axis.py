@@ -20,16 +20,17 @@ from dataclasses import dataclass, replace
 
 from dockagent.clock import Clock
 from dockagent.core.moment import rfc3339
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import DockError, Permanent
 from dockagent.stores import Source, Store, Stored
 from dockagent.stores.intake import Tally, open_source, read_some
 from dockagent.stores.keys import checked
+from dockagent.stores.promises import Credential, Proof
+from dockagent.stores.swift_axis_promises import proof_of
 from dockagent.stores.swift_binding import REJECTED, Binding, System
 from dockagent.stores.swift_client import Client
 from dockagent.stores.swift_connection import Connection
-from dockagent.stores.swift_errors import Answer, named_errors, refused
+from dockagent.stores.swift_errors import Answer, about_our_certificate, named_errors, refused
 from dockagent.stores.swift_look import Look, length_of
 from dockagent.stores.swift_parts import Part
 from dockagent.stores.swift_promises import skew_fault
@@ -80,7 +81,7 @@ class AxisStore:
             key=connection.key,
             ca_data=connection.certificates or settings.ca_data,
         )
-        self._client = Client(reached)
+        self._reached, self._client = reached, Client(reached)
         self._binding = Binding(self._client, url, system, known, full=connection.full)
         self._look = Look(self._client, url, read_back=settings.read_back, blind=(403, 405, 501))
         self._system, self._beside, self._clock = system, beside, clock
@@ -134,6 +135,11 @@ class AxisStore:
         except DockError as err:
             return [str(err)]
         return [*clock, *self._beside.check()]
+
+    def prove(self, scratch: str, admin: Credential | None = None) -> Proof:
+        """As :class:`dockagent.stores.promises.Prover` says, of the evidence system alone: nothing is put into it."""
+        with named_errors("try the promises", self.url):
+            return proof_of(self.url, self._reached, self._client, self._clock, scratch)
 
     def _note(self, folder: str, key: str, source: Source) -> None:
         """Keep what a record says about the master that follows it. The record's own put judges its bytes."""
@@ -196,7 +202,7 @@ class AxisStore:
             self._answered("PUT", f"/{way.container}", way.headers, 201, 202)
             headers = {**way.object_headers, "ETag": part.md5, "If-None-Match": "*"}
             answer = self._client.ask("PUT", way.path, headers=headers, body=part.body)
-        if answer.status == 400:
+        if answer.status == 400 and not about_our_certificate(answer):
             raise _Never(answer)
         stored = self._look.settle(way.path, key, source, answer, part.md5)
         part.arrived()
@@ -204,7 +210,7 @@ class AxisStore:
 
     def _answered(self, method: str, path: str, headers: dict[str, str], *good: int) -> None:
         answer = self._client.ask(method, path, headers=headers)
-        if answer.status == 400:
+        if answer.status == 400 and not about_our_certificate(answer):
             raise _Never(answer)
         if answer.status not in good:
             raise refused(answer, f"{method} {path}", self.url)

@@ -16,8 +16,7 @@ import uuid
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import DockError
 from dockagent.stores.swift_client import Client, body_of
 from dockagent.stores.swift_errors import Answer, refused

@@ -18,8 +18,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 from dockagent.clock import Clock
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import DockError
 from dockagent.stores import Conflict
 from dockagent.stores.swift_client import Client, body_of

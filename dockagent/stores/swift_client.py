@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from dockagent.errors import UsageError
-from dockagent.stores.swift_errors import Answer, NoAnswer, refused
+from dockagent.stores.swift_errors import Answer, NoAnswer, no_token
 from dockagent.stores.swift_settings import SwiftSettings
 
 MOST_ANSWER = 8 << 20  # bytes of an answer that is no object; a page of a listing is under 1 MiB
@@ -152,7 +152,7 @@ class Client:
             answer = Answer(head.status, head.headers, _whole(response))
         token, base = answer.headers.get("x-auth-token", ""), answer.headers.get("x-storage-url", "")
         if answer.status not in (200, 204) or not token or not base:
-            raise refused(answer, "get a token", self._settings.url)
+            raise no_token(answer, self._settings.url)
         _need_good_base(url, base)
         return answer, _Token(token, base.rstrip("/"))
 

@@ -6,6 +6,8 @@ it has no licence left for a camera or user, 503 that it is busy and wants to be
 413 with "quota" in its text is Swift's container and account quotas (middleware ``container_quotas``), 422 that
 the bytes that arrived do not have the MD5 that was announced, 498 the ``ratelimit`` middleware. That 402, 403 and 404
 are worth another try is our reading: somebody can buy, allow or make what is missing, and footage waits for it.
+A 400 about our certificate is nginx's, which has no status of its own for it (ngx_http_ssl_module, 495 and 496), and
+speaks of the connection, never of footage.
 """
 
 import http.client
@@ -16,8 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import DockError, Permanent
 
 _AGAIN = "nothing to do: it is tried again"
@@ -35,6 +36,7 @@ _KNOWN = {
     503: (Kind.THROTTLED, _AGAIN),
     507: (Kind.FULL, _ROOM),
 }
+_CERTIFICATE = b"SSL certificate"  # nginx: "No required SSL certificate was sent", "The SSL certificate error"
 _PASSING = frozenset((408, 409, 412, 499))  # about this one try, not about the object
 _LONGEST_WAIT_S = 3600.0
 
@@ -69,9 +71,35 @@ class NoAnswer(Exception):
     """The request did not get through, or what came back is no answer. The cause is the transport's own error."""
 
 
+def about_our_certificate(answer: Answer) -> bool:
+    """Whether a server before the store does not take the certificate that we showed, or wants one: Swift and Ceph
+    themselves put ``X-Trans-Id`` into every answer."""
+    return answer.status == 400 and "x-trans-id" not in answer.headers and _CERTIFICATE in answer.body
+
+
+def no_token(answer: Answer, url: str) -> DockError:
+    """Why we got no token. No answer at that door is about footage, so none is for good."""
+    why = refused(answer, "get a token", url)
+    if isinstance(why, Permanent):
+        return LinkTrouble(Kind.CREDENTIAL, why.what, "check the store's address, user and key", after_s=answer.wait_s)
+    return why
+
+
+def cannot_look(answer: Answer, act: str, url: str) -> DockError:
+    """Why we could not look at an object. No answer to a look is for good: nothing was to be stored. A 400 to HEAD has
+    no words, and may be about our certificate."""
+    why = refused(answer, act, url)
+    if isinstance(why, Permanent):
+        hint = "check client_cert and client_key, and what stands before the store"
+        return LinkTrouble(Kind.STORE, why.what, hint, after_s=answer.wait_s)
+    return why
+
+
 def refused(answer: Answer, act: str, url: str) -> DockError:
     """The server answered, and the answer was no: why we could not ``act`` in the store at ``url``."""
     said = f"cannot {act} in {url}: the store answered {answer.status}: {answer.words}"
+    if about_our_certificate(answer):
+        return LinkTrouble(Kind.TLS, said, "check client_cert and client_key: not there, expired, revoked or another's")
     if 300 <= answer.status < 400:
         return LinkTrouble(Kind.SETTINGS, said, "set the address that the store is at")
     if answer.status == 413 and b"quota" not in answer.body.lower():

@@ -4,12 +4,11 @@ import hashlib
 import http.client
 from collections.abc import Collection
 
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.stores import Conflict, Source, Stored, Unseen
 from dockagent.stores.intake import BUFFER
 from dockagent.stores.swift_client import Client
-from dockagent.stores.swift_errors import Answer, NoAnswer, refused
+from dockagent.stores.swift_errors import Answer, NoAnswer, cannot_look, refused
 
 TAKEN = (202, 409, 412)  # something is there: RFC 9110, 412; Swift's 409 and 202 for one that began later
 
@@ -62,7 +61,7 @@ class Look:
         if answer.status in self._blind:
             raise self._cannot_tell(key)
         if answer.status not in (200, 204):
-            raise refused(answer, f"look at {key}", self._url)
+            raise cannot_look(answer, f"look at {key}", self._url)
         return answer
 
     def digest(self, path: str, key: str) -> str:

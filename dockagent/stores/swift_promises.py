@@ -35,12 +35,12 @@ class Trial:
         """Every answer, in a fixed order."""
         hello = self._client.renew()
         found = (
-            self._strangers(),
+            strangers(self._settings),
             self._wrong_hash(),
             *self._writes(),
             self._composite(),
             broken(promise.STATES_CHECKSUMS, "Swift states MD5; SHA-256 is only what a reader computes"),
-            self._clocks(hello),
+            right_clock(hello, self._clock, self._settings.url),
             self._deletion(),
             *(
                 not_asked(name, _NO_LOCK)
@@ -54,14 +54,6 @@ class Trial:
             ),
         )
         return Proof(self._settings.url, "swift", found, hello.headers.get("server", ""), scratch)
-
-    def _strangers(self) -> Kept:
-        stranger = Client(replace(self._settings, key=self._settings.key + "-wrong"))
-        try:
-            answer = stranger.renew()
-        except DockError as err:
-            return kept(promise.REFUSES_STRANGERS, f"a token for a wrong key was refused: {err.what[-80:]}")
-        return broken(promise.REFUSES_STRANGERS, f"a wrong key was given a token ({answer.status})")
 
     def _wrong_hash(self) -> Kept:
         wrong = {"ETag": _md5(_SECOND)}
@@ -141,9 +133,20 @@ class Trial:
             return kept(promise.REFUSES_DELETE, "403")
         return broken(promise.REFUSES_DELETE, f"this user deleted what it wrote ({answer.status})")
 
-    def _clocks(self, hello: Answer) -> Kept:
-        wrong = skew_fault(hello, self._clock, self._settings.url)
-        return broken(promise.RIGHT_CLOCK, wrong[0]) if wrong else kept(promise.RIGHT_CLOCK, "within five minutes")
+
+def strangers(settings: SwiftSettings) -> Kept:
+    """Whether a wrong key is given a token. Raises NoAnswer where nobody answers."""
+    try:
+        answer = Client(replace(settings, key=settings.key + "-wrong")).renew()
+    except DockError as err:
+        return kept(promise.REFUSES_STRANGERS, f"a token for a wrong key was refused: {err.what[-80:]}")
+    return broken(promise.REFUSES_STRANGERS, f"a wrong key was given a token ({answer.status})")
+
+
+def right_clock(hello: Answer, clock: Clock, url: str) -> Kept:
+    """Whether the clocks agree, by the answer that gave the token. Raises NoAnswer where it states no time."""
+    wrong = skew_fault(hello, clock, url)
+    return broken(promise.RIGHT_CLOCK, wrong[0]) if wrong else kept(promise.RIGHT_CLOCK, "within five minutes")
 
 
 def skew_fault(answer: Answer, clock: Clock, url: str) -> Sequence[str]:

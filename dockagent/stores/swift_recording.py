@@ -8,9 +8,12 @@ body-worn system:
 * **Each clip is a recording of its own.** ``Complete`` promises that nothing will follow; a dock that is handed one
   chapter after the other, perhaps on different days and at different docks, could never say it for several.
 * ``UserID`` is a UUID made from the officer's name, without hyphens, so that it keeps to 32 bytes.
-* ``TriggerOnTime`` and ``StartTime`` are both the clip's start; where the camera's file says none, its file time.
-  ``StopTime`` is the file time: cameras close a file when they stop. What nobody knows (firmware, place, why the
-  recording began) is left out.
+* ``TriggerOnTime`` and ``StartTime`` are both the clip's start; ``StopTime`` is the file time: cameras close a file
+  when they stop. What nobody knows (firmware, place, why the recording began) is left out.
+* A clip without duration may be refused for good (400), and the times have whole seconds. So a clip has at least one:
+  where the camera states no start, ``StartTime`` is the second before ``StopTime``, the latest in which it can have
+  begun; where its file time is no later than its start, ``StopTime`` is the second after. Its true length is in the
+  video.
 * ``RecordingID`` is the head of the clip's SHA-256, so that sending again arrives at the same name.
 * The name of a rejected container says ``UnknownTime``, for the same reason; its metadata has the time.
 """
@@ -30,6 +33,7 @@ from dockagent.errors import Refused
 
 TRANSFERRING, COMPLETE = "Transferring", "Complete"
 KINDS = ("mkv", "mp4")  # README, "Video object metadata": ContainerType
+_LEAST_MS = 1000  # of a clip: one of the dialect's whole seconds
 _SHORT, _LONG = 32, 100  # bytes of an attribute; names of systems, users and devices are longer
 _USERS = uuid.UUID("6f5b0d4e-6f0c-5d7f-9c44-3f3a4f6c7a10")  # ours: makes UserIDs from officers' names
 
@@ -116,7 +120,7 @@ def of_record(record: bytes) -> Recording | None:
         stop = parse_rfc3339(said["file_time"] or "")
     except ValueError as err:
         raise Refused(f"the clip has no time that a calendar has: {said['file_time']}") from err
-    start = parse_rfc3339(said["start"]) if said["start"] else stop
+    start = parse_rfc3339(said["start"]) if said["start"] else stop - _LEAST_MS
     suffix = PurePosixPath(said["path"]).suffix.lower().removeprefix(".")
     return Recording(
         camera=said["camera"],
@@ -126,7 +130,7 @@ def of_record(record: bytes) -> Recording | None:
         kind=suffix if suffix in KINDS else "",
         sha256=said["sha256"],
         start_ms=start,
-        stop_ms=max(start, stop),
+        stop_ms=max(start + _LEAST_MS, stop),
         zone=said["zone"],
     )
 

@@ -3,7 +3,7 @@
 Nothing here writes to a camera's medium. ``tests/contracts/test_footage.py`` holds every transport to the first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -133,6 +133,15 @@ class Control(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Requests(Control, Protocol):
+    """A console that takes requests which only a profile knows."""
+
+    def request(self, verb: str, arguments: Sequence[bytes]) -> Mapping[str, str]:
+        """What the camera answers to it. Raises as the other calls do, and Refused for what is no request."""
+        ...
 
 
 @runtime_checkable

@@ -26,7 +26,7 @@ Opener = Callable[[Path], tuple[Footage, tuple[str, ...]]]
 
 def main(kind: str, address: str, line_fd: int, window_fd: int, life_fd: int) -> int:
     """Open the card, say so or why not, and answer until the dock hangs up."""
-    _die_with_the_dock(life_fd)
+    die_with_the_dock(life_fd)
     line = socket.socket(fileno=line_fd)
     sys.excepthook = _last_words(line)
     window = mmap.mmap(window_fd, 2 * msg.WINDOW)
@@ -179,7 +179,7 @@ class _Files:
         return self._open[file]
 
 
-def _die_with_the_dock(life: int) -> None:
+def die_with_the_dock(life: int) -> None:
     """Have the kernel send SIGIO, which ends us, when the dock's end of the pipe closes (fcntl(2), O_ASYNC). That also
     ends a parser that loops for ever; PR_SET_PDEATHSIG would go off with the thread that started us."""
     fcntl.fcntl(life, fcntl.F_SETOWN, os.getpid())

@@ -1,4 +1,5 @@
-"""Start, kill and bury the child that reads a card (:mod:`reader`). Nothing here waits for it without a limit."""
+"""Start, kill and bury the child that reads a card (:mod:`reader`) or watches the bays folder (:mod:`bays_child`).
+Nothing here waits for it without a limit."""
 
 import fcntl
 import mmap
@@ -31,13 +32,13 @@ class ReaderChild:
     """A running child. ``line`` leads to it; ``window`` is the memory that it fills. Raises Retryable where none can be
     started."""
 
-    def __init__(self, kind: str, address: Path) -> None:
+    def __init__(self, kind: str, address: Path, module: str = _MODULE) -> None:
         bury()
         self.line, its_line = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         its_life, self._life = os.pipe2(os.O_CLOEXEC)
         memory = _sealed_memory()
         fds = (its_line.fileno(), memory, its_life)
-        command = [sys.executable, "-P", "-s", "-B", "-m", _MODULE, kind, os.fspath(address), *map(str, fds)]
+        command = [sys.executable, "-P", "-s", "-B", "-m", module, kind, os.fspath(address), *map(str, fds)]
         try:
             self.window = mmap.mmap(memory, 2 * WINDOW, prot=mmap.PROT_READ)
             self._process = subprocess.Popen(

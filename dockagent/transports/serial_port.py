@@ -10,6 +10,7 @@ import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from math import ceil
 
@@ -100,6 +101,10 @@ class ReferenceConsole:
     def release(self, safe: bool, words: str) -> None:
         shown = words.encode()[:LONGEST_WORDS].decode(errors="ignore").encode() or b"-"
         self._ask("RELEASE", lambda: b"SAFE" if safe else b"WAIT", lambda: shown)
+
+    def request(self, verb: str, arguments: Sequence[bytes]) -> Mapping[str, str]:
+        """A request that a profile knows (:class:`dockagent.transports.Requests`); no values is an answer too."""
+        return self._ask(verb, *(partial(bytes, one) for one in arguments)).answer.values
 
     def close(self) -> None:
         """Let the line go. May be repeated; a line that is gone is closed as well."""

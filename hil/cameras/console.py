@@ -34,6 +34,7 @@ class Faults:
     not_set: bool = False  # the camera has no clock until SETCLOCK
     impostor: bool = False  # PROVE is signed with another key than the leaf's
     hang_up_on: str = ""  # the line goes dead instead of answering this verb
+    keeps: bool = False  # what is protected stays so
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class Console:
         self.clock_sets: tuple[ClockSet, ...] = ()
         self.transcript: tuple[Exchange, ...] = ()
         self.skipped: tuple[bytes, ...] = ()  # lines that were no request
+        self.protected: frozenset[str] = frozenset()  # paths of clips that its wearer or an event protected
         self._identity = identity
         self._wrong_key = ec.generate_private_key(ec.SECP256R1())
         self._observer = observer
@@ -209,6 +211,17 @@ class Console:
         key = self._wrong_key if self.faults.impostor else self._identity.key
         return {"sig": base64.b64encode(key.sign(said, ec.ECDSA(hashes.SHA256()))).decode()}
 
+    def _unprotect(self, arguments: tuple[str, ...]) -> dict[str, str]:
+        try:
+            path, digest = map(unescape, arguments)
+        except ValueError as error:
+            raise Refusal("BADARG", "not a value") from error
+        if not re.fullmatch(r"[0-9A-Fa-f]{64}", digest):
+            raise Refusal("BADARG", "64 hex digits expected")
+        if not self.faults.keeps:
+            self.protected -= {path}
+        return {"state": "protected" if path in self.protected else "open"}
+
     def _release(self, arguments: tuple[str, ...]) -> dict[str, str]:
         try:
             state, words = arguments[0], unescape(arguments[1])
@@ -227,6 +240,7 @@ VERBS: dict[str, tuple[int, Callable[[Console, tuple[str, ...]], dict[str, str]]
     "SETCLOCK": (1, Console._set_clock),
     "PROVE": (1, Console._prove),
     "RELEASE": (2, Console._release),
+    "UNPROTECT": (2, Console._unprotect),
 }
 """How many arguments each verb takes, and what answers it."""
 

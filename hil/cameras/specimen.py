@@ -46,6 +46,7 @@ class Specimen:
     (vfat, exfat or ext4) and ``label``. ``image``: a ready-made medium instead, used as it is.
     ``functions``: what it shows over USB, in the order of its interfaces: ``storage``, ``acm``, ``mtp``, ``bulk``
     (a vendor's dialogue), ``keyboard``. ``talker``: what answers on ``acm`` and ``bulk``.
+    ``locked``: its card takes no writing, as an SD card whose switch is at LOCK.
     ``then``: what it becomes after its dialogue has asked it to change its mode (another identity on the same port).
     """
 
@@ -59,4 +60,5 @@ class Specimen:
     functions: tuple[str, ...] = ("storage",)
     talker: Talker | None = None
     then: Specimen | None = None
+    locked: bool = False
     notes: tuple[str, ...] = field(default=())

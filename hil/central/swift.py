@@ -75,6 +75,7 @@ error_suppression_interval = 0.5
 allow_account_management = true
 [filter:tempauth]
 use = egg:swift#tempauth
+storage_url_scheme = {scheme}
 {users}
 [filter:cache]
 use = egg:swift#memcache
@@ -123,10 +124,11 @@ def build() -> None:
 
 
 class Swift:
-    """The server in ``folder`` (owned by us, made by :func:`running`). ``auth_url`` is where clients begin."""
+    """The server in ``folder`` (owned by us, made by :func:`running`). ``auth_url`` is where clients begin; ``scheme``:
+    that of the addresses which it gives out with its tokens, ``https`` for one that stands behind TLS."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, scheme: str = "http") -> None:
+        self.folder, self._scheme = folder, scheme
         *ports, self._memcached = free_ports(len(SERVERS) + 1)
         self._ports = dict(zip(SERVERS, ports, strict=True))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -205,6 +207,7 @@ class Swift:
         text = _PROXY.format(
             filters=" ".join(_FILTERS),
             users="\n".join(users),
+            scheme=self._scheme,
             memcached=self._memcached,
             most_segments=MOST_SEGMENTS,
         )
@@ -248,10 +251,10 @@ def _python() -> list[str]:
 
 
 @contextmanager
-def running() -> Iterator[Swift]:
-    """A server in a temporary folder, stopped and removed at the end."""
+def running(scheme: str = "http") -> Iterator[Swift]:
+    """A server in a temporary folder, stopped and removed at the end; ``scheme`` as for :class:`Swift`."""
     with tempfile.TemporaryDirectory(prefix="swift-") as folder, ExitStack() as at_the_end:
-        swift = Swift(Path(folder))
+        swift = Swift(Path(folder), scheme)
         at_the_end.callback(swift.stop)
         swift.start()
         yield swift

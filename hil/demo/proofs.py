@@ -30,10 +30,10 @@ def prove(show: Show, custodian: Custodian) -> None:
 
 
 def _trust(show: Show, custodian: Custodian) -> Path:
-    """The dock's trust file, with the custodian's line put into it."""
+    """The dock's trust file, with the custodian's lines put into it: its receipts count, and that it is a witness."""
     answer = show.agent.ask("keys", "show", "--json")
     file = show.place.root / "trust.json"
-    file.write_text(json.dumps({**answer.json(), "custodians": [custodian.line]}))
+    file.write_text(json.dumps({**answer.json(), "custodians": [custodian.line], "witnesses": [custodian.witness]}))
     show.expect(answer.code == 0, "dockagent keys show --json gives the trust file: public keys, and nothing else")
     return file
 

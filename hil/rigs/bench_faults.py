@@ -1,18 +1,20 @@
 """The two faults that a bench can do to a real camera, done when the dock has read so much: pulled, and unpowered.
 
 How much was read is what the kernel counts for the camera's disk (Documentation/block/stat.rst, third field). Nobody is
-told when that changes, so it is asked two hundred times a second. The switch of a hub takes its time too: the cut comes
-near its MiB, not at its byte. What is read again counts again: nobody can tell from outside.
+told when that changes, so it is asked up to two hundred times a second (:mod:`rest`). A hub takes its time to switch:
+the cut comes near its MiB, not at its byte. What is read again counts again: nobody can tell from outside.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hil.rigs.faults import Script
 from hil.rigs.power import PowerError, PowerPort
+from hil.rigs.rest import rest
 from hil.rigs.usb_tree import UsbDevice, UsbTree, read
 
 _ASK_S = 0.005
@@ -98,9 +100,8 @@ class Saboteur:
     def _run(self) -> None:
         try:
             for fault in self._faults:
-                while self._meter.read() < fault.at:
-                    if self._over.wait(_ASK_S):
-                        return
+                if not self._reached(fault.at):
+                    return
                 self._power.off()
                 if fault.letter == "U":
                     return
@@ -109,3 +110,12 @@ class Saboteur:
                 self._power.on()
         except PowerError as err:
             self._trouble = err
+
+    def _reached(self, at: int) -> bool:
+        """Wait until so many bytes were read; whether they were before the end."""
+        while True:
+            began = time.monotonic()
+            if self._meter.read() >= at:
+                return True
+            if self._over.wait(rest(time.monotonic() - began, _ASK_S)):
+                return False

@@ -49,12 +49,12 @@ def filesystems() -> frozenset[str]:
 class LoopStay:
     """A card in a loop device. See :class:`hil.rigs.Stay`."""
 
-    def __init__(self, number: int, image: Path) -> None:
+    def __init__(self, number: int, image: Path, *, locked: bool) -> None:
         self._number, self._image, self._there = number, image, True
         self._node = Path(f"/dev/loop{number}")
         self._at_first = self._sectors()
         self._last = 0
-        _run("losetup", "--read-only", self._node, image)
+        _run("losetup", *(("--read-only",) if locked else ()), self._node, image)
 
     @property
     def there(self) -> bool:
@@ -129,12 +129,12 @@ class LoopRig:
             raise ValueError(f"there is no place {place}; there are: {', '.join(self._numbers)}")
         if place in self._stays and self._stays[place].there:
             raise RuntimeError(f"{place} is taken")
-        stay = self._stays[place] = LoopStay(self._numbers[place], self._medium(camera))
+        stay = self._stays[place] = LoopStay(self._numbers[place], self.image(camera), locked=camera.locked)
         return stay
 
     def digest(self, camera: Specimen) -> str:
         """SHA-256 of the whole medium."""
-        with self._medium(camera).open("rb") as file:
+        with self.image(camera).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class LoopRig:
         if held:
             raise RuntimeError("; ".join(held))
 
-    def _medium(self, camera: Specimen) -> Path:
+    def image(self, camera: Specimen) -> Path:
         """The medium of a camera: a copy of the given one, or made of its card, anew only when the card has changed."""
         if camera.filesystem not in filesystems():
             known = ", ".join(sorted(filesystems()))

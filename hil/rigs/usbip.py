@@ -266,6 +266,10 @@ class UsbipRig:
         """See :class:`hil.rigs.Rig`; of its cards in all modes."""
         return self.cards.digest(camera)
 
+    def image(self, camera: Specimen) -> Path:
+        """The image of a camera's card, as it is now."""
+        return self.cards.card(camera).path
+
     def close(self) -> None:
         """See :class:`hil.rigs.Rig`."""
         for stay in self._stays.values():
@@ -285,7 +289,7 @@ class UsbipRig:
     def _storage(self, camera: Specimen, stay: UsbipStay, faults: Script) -> Function:
         card, habits = self.cards.card(camera, faults), self._habits(camera)
         card.reach.plugged()
-        disks = [Disk(card.path, writable=self._writable)]
+        disks = [Disk(card.path, writable=self._writable and not camera.locked)]
         if habits.second is not None:
             disks.append(Disk(habits.second))
         odd = (habits.oddities, Oddities())

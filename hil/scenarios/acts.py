@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from hil.rigs import Unable
-from hil.scenarios import cast, evidence
+from hil.scenarios import cast, evidence, leave
 from hil.scenarios.cast import Member
 from hil.scenarios.grammar import ACTS
 from hil.scenarios.model import Line
@@ -35,7 +35,7 @@ def act(stage: Stage, line: Line) -> None:
         stage.let_go()
     try:
         _ACTS[line.kind](stage, line)
-    except (Unable, ValueError, RuntimeError, OSError, subprocess.TimeoutExpired) as error:
+    except (Unable, ValueError, RuntimeError, OSError, subprocess.TimeoutExpired, leave.NotSigned) as error:
         raise Unmet(f"{line.text}: {error}") from error
     finally:
         if line.kind not in (*_COMING, *_GOES_ON):
@@ -243,6 +243,20 @@ def _grow(stage: Stage, line: Line) -> None:
     stage.changed_in_bay(name, folder)
 
 
+def _permit(stage: Stage, line: Line) -> None:
+    name, way = line.words["camera"], line.words["way"]
+    if stage.stay(name) is not None:
+        raise Unmet(f"{line.text}: {name} is in {stage.bay_of(name)}; {OUT_FIRST}")
+    if stage.custodian is None:
+        raise Unmet(f'{line.text}: nobody can sign one; write dock.erase = {{ when = "permit" }}')
+    stored = evidence.stored(stage, name)
+    clips, masters = {one.clip for one in stored}, [stage.place.store / one.key for one in stored]
+    what = f"{line.text}: the dock has the custodian's receipt for each of {len(masters)} files"
+    stage.until(lambda: set() < clips <= evidence.receipted(stage), what, line.within)
+    leave.permit(stage.custodian, masters, way)
+    stage.say("script", f"permits for {len(masters)} files of {name} are signed, {way}", "", name)
+
+
 def _store_away(stage: Stage, line: Line) -> None:
     stage.say("script", "the store is away")
     stage.place.store.rename(stage.place.store.with_name("store.away"))
@@ -264,6 +278,7 @@ _ACTS: dict[str, Callable[[Stage, Line], None]] = {
     "wait-delivered": _counting(evidence.delivered),
     "wait-delivered-all": _wait_delivered_all,
     "wait-quarantined": _counting(evidence.quarantined),
+    "wait-erased": _counting(lambda stage, name: len(evidence.erased(stage, name))),
     "wait-finding": _wait_finding,
     "wait-status": _wait_status,
     "kill": _kill,
@@ -276,6 +291,7 @@ _ACTS: dict[str, Callable[[Stage, Line], None]] = {
     "alter": _alter,
     "remove": _remove,
     "swap": _swap,
+    "permit": _permit,
     "store-away": _store_away,
     "store-back": _store_back,
 }

@@ -13,6 +13,7 @@ from hil.demo.place import Place
 from hil.rigs import Rig
 
 _PROC = Path("/proc")
+DOCK = {"id": "bench", "site": "scenario", "responsible": "whoever runs the scenario"}
 
 
 class StillAgent(Agent):
@@ -83,7 +84,7 @@ def configuration(
     password = place.root / "camera-password"
     password.write_bytes(PASSWORD + b"\n")
     usual: dict[str, dict[str, Any]] = {
-        "dock": {"id": "bench", "site": "scenario", "responsible": "whoever runs the scenario"},
+        "dock": dict(DOCK),
         "bays": {"settle_ms": 250, "console_wait_ms": console_ms, "camera_password_file": str(password), **rig.bays()},
         "limits": {"spool_reserve_mib": 16},
         "preview": {"enabled": False},

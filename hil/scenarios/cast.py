@@ -241,6 +241,7 @@ def _as_written(part: Part, built: Specimen, console: Console | None, corpus: Pa
         filesystem=part.filesystem or built.filesystem,
         label=part.label or built.label,
         image=_medium(part.image, corpus, built.card.with_name(f"{part.name}.img")) if part.image else None,
+        locked=part.locked,
     )
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil.demo.agent import Answer
-from hil.scenarios import evidence
+from hil.rigs.rest import rest
+from hil.scenarios import evidence, on_card
 from hil.scenarios.model import Line
 from hil.scenarios.stage import LOOK_EVERY, Stage
 
@@ -53,9 +54,11 @@ def judge_all(stage: Stage, claims: tuple[Line, ...], *, hurry: bool) -> list[Ju
     patience = _Patience(stage)
     judged: dict[int, Judged] = {}
     for line in sorted(claims, key=lambda one: one.kind in _LATER):
+        began = time.monotonic()
         why = judge(stage, line)
         while why and line.kind not in _LATER and not hurry and patience.left():
-            time.sleep(LOOK_EVERY)
+            time.sleep(rest(time.monotonic() - began, LOOK_EVERY))
+            began = time.monotonic()
             why = judge(stage, line)
         judged[line.number] = Judged(line.text, why, line.number)
     return [judged[line.number] for line in claims]
@@ -66,8 +69,10 @@ def settle(stage: Stage) -> None:
     reason why not. What never comes is found by the claims."""
     patience = _Patience(stage)
     busy = [name for name in stage.cast if stage.stay(name) is not None]
+    began = time.monotonic()
     while patience.left() and not all(_ended(stage, name) for name in busy):
-        time.sleep(LOOK_EVERY)
+        time.sleep(rest(time.monotonic() - began, LOOK_EVERY))
+        began = time.monotonic()
         stage.look()
 
 
@@ -146,10 +151,27 @@ def crashed(stage: Stage) -> str:
 
 
 def untouched(stage: Stage, name: str) -> str:
-    """Whether a camera's medium is not as it was when it was plugged in."""
+    """Whether a camera's medium is not as it was when it was plugged in. A file system notes that it was mounted for
+    writing: where something was to be erased, it is the files that count."""
+    if any(stage.about(name, "erase.ask")):
+        return _all_but(stage, name, evidence.erased(stage, name))
     if name not in stage.before or stage.rig.digest(stage.cast[name].specimen) == stage.before[name]:
         return ""
     return f"the medium of {name} is not as it was"
+
+
+def _all_but(stage: Stage, name: str, gone: set[str]) -> str:
+    """Whether other files than these are gone from its card, or any has come or changed."""
+    there, known = on_card.files(stage, name), stage.cast[name].now
+    due = {path: digest for path, digest in known.items() if path not in gone}
+    odd = sorted(path for path in {*there, *due} if there.get(path) != due.get(path))
+    return f"{odd[0]} on the card of {name} is not as it must be" if odd else ""
+
+
+def _erased(stage: Stage, name: str, line: Line) -> str:
+    gone = evidence.erased(stage, name)
+    wrong = "" if len(gone) == int(line.words["number"]) else f"there are {len(gone)}"
+    return wrong or _all_but(stage, name, gone)
 
 
 def _delivered_all(stage: Stage, name: str, _: Line) -> str:
@@ -302,6 +324,7 @@ _CLAIMS: dict[str, Callable[[Stage, str, Line], str]] = {
     "copied-once": _copied_once,
     "read-once": _read_once,
     "untouched": lambda stage, name, _: untouched(stage, name),
+    "erased": _erased,
     "known": _known,
     "clock-set": _clock_set,
     "shows": _shows,

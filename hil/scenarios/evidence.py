@@ -88,11 +88,23 @@ def twice(stage: Stage, name: str) -> list[str]:
     return [digest for digest, names in keys.items() if len(names) > 1]
 
 
+def erased(stage: Stage, name: str) -> set[str]:
+    """Paths of files that the dock says it has erased from its card."""
+    return {one["path"] for record in stage.about(name, "erase") for one in record.what["files"]}
+
+
+def receipted(stage: Stage) -> set[str]:
+    """Ids of the clips for which the dock has the custodian's receipt."""
+    return {str(one.what["clip_id"]) for one in stage.ledger.of("custodian.receipt")}
+
+
 def findings(stage: Stage, name: str) -> list[str]:
     """What the dock found odd about a camera and its clips, each as ``code: words``."""
     found: list[str] = []
     for record in stage.about(name):
         found += [f"{one['code']}: {one['text']}" for one in record.what.get("findings", ())]
+        if record.type in ("permit.refused", "erase.failed"):
+            found.append(f"{record.what['ground']}: {record.what['reason']}")
         if record.type == "clock.unset":
             found.append(f"clock: {record.what['reason']}")
         found += list(_of_manifest(record.what.get("manifest") or {}))

@@ -17,6 +17,7 @@ from hil.rigs import Ability
 from hil.scenarios.model import Line
 from hil.words import nearest
 
+WAYS = ("valid", "stale", "of-another-camera", "of-other-bytes", "of-another-signer")
 EVENTS = ("attached", "identified", "gone", "released", "refused", "kept", "decided")
 MOODS = ("fine", "silent", "noise", "slow", "wrong-check", "busy", "not-set", "impostor", "dead")
 _BLANKS = {
@@ -29,6 +30,7 @@ _BLANKS = {
     "EVENT": f"(?P<event>{'|'.join(EVENTS)})",
     "MOOD": f"(?P<mood>{'|'.join(MOODS)})",
     "ON": "(?P<on>on|off)",
+    "WAY": f"(?P<way>{'|'.join(WAYS)})",
     "KNOWN": "(?P<known>proof|console|card|nothing)",
     "STATE": "(?P<state>SAFE|WAIT|nothing)",
 }
@@ -56,7 +58,12 @@ class Form:
     def shown(self) -> str:
         """The form as a person reads it."""
         choices = {"EVENT": "|".join(EVENTS), "MOOD": "|".join(MOODS), "ON": "on|off", "TEXT": '"TEXT"'}
-        choices |= {"KIB": "N KiB", "KNOWN": "proof|console|card|nothing", "STATE": "SAFE|WAIT|nothing"}
+        choices |= {
+            "KIB": "N KiB",
+            "KNOWN": "proof|console|card|nothing",
+            "STATE": "SAFE|WAIT|nothing",
+            "WAY": "|".join(WAYS),
+        }
         return " ".join(choices.get(word, word) for word in self.form.split())
 
 
@@ -79,6 +86,7 @@ ACTS: tuple[Form, ...] = (
         "wait-delivered-all", "wait CAMERA delivered all", "until each file, as it is on the card now, is in the store"
     ),
     Form("wait-quarantined", "wait CAMERA quarantined N", "until so many files of it are in quarantine"),
+    Form("wait-erased", "wait CAMERA erased N", "until so many files of it were erased"),
     Form("wait-finding", "wait finding TEXT about CAMERA", "until the dock has found this about it"),
     Form("wait-status", "wait status says TEXT", "until `dockagent status` says this"),
     Form("kill", "kill dock", "SIGKILL, as a power cut would end it"),
@@ -91,6 +99,9 @@ ACTS: tuple[Form, ...] = (
     Form("alter", "alter CAMERA N", "flip a bit of its clip N; only while it is in no bay"),
     Form("remove", "remove CAMERA N", "delete its clip N; only while it is in no bay"),
     Form("swap", "swap CAMERA OTHER", "exchange the cards of two cameras; only while both are in no bay"),
+    Form(
+        "permit", "permit CAMERA WAY", "the custodian lets each file of it that it saw be erased; only while it is out"
+    ),
     Form("store-away", "store away", "the folder of the store is not there"),
     Form("store-back", "store back", "it is there again, as it was"),
 )
@@ -112,6 +123,7 @@ CLAIMS: tuple[Form, ...] = (
         "read-once", "CAMERA read once", "all stays together gave at most 1.3 times what is on its medium", ("block",)
     ),
     Form("untouched", "CAMERA untouched", "its medium is as it was"),
+    Form("erased", "CAMERA erased N", "so many files of it are gone from its card, and all others are as they were"),
     Form("known", "CAMERA known by KNOWN", "how the dock knows who it is"),
     Form("clock-set", "CAMERA clock set", "its clock is right now, and was recorded before", ("serial",)),
     Form("shows", "CAMERA shows STATE", "what its own display says about taking it", ("serial",)),

@@ -48,7 +48,8 @@ class Part:
 
     ``faults``: letters of :mod:`hil.rigs.faults`, or ``random`` and the letters that may be drawn from.
     ``altered``: the number of the clip of which a bit is flipped after signing. ``image``: a medium from the corpus.
-    ``mode``, ``quirk``: of its family, quirks in words; ``sparse``: clips of zeros, which take no room.
+    ``mode``, ``quirk``: of its family, quirks in words; ``sparse``: clips of zeros, which take no room; ``locked``: its
+    card takes no writing.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Part:
     keyboard: bool = False
     expired: bool = False
     sparse: bool = False
+    locked: bool = False
 
     @property
     def drawn(self) -> str:
@@ -89,7 +91,7 @@ class Part:
         needed: set[Ability] = set(self.script.needs)
         if self.console:
             needed.add("serial")
-        if self.filesystem or self.label or self.image:
+        if self.filesystem or self.label or self.image or self.locked:
             needed.add("block")
         if self.usb:
             needed.add("usb")

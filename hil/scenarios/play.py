@@ -15,13 +15,14 @@ from pathlib import Path
 from hil.cameras.keyring import maker_in
 from hil.cameras.specimen import Specimen
 from hil.demo.agent import COMMAND, PATIENCE
+from hil.demo.custodian import Custodian
 from hil.demo.place import Place, fresh
 from hil.rigs import Rig, faults
 from hil.rigs.faults import MIB, NEEDS
 from hil.rigs.folder import Hand
-from hil.scenarios import always, rigs
+from hil.scenarios import always, leave, rigs
 from hil.scenarios.acts import act
-from hil.scenarios.agent import StillAgent, configuration
+from hil.scenarios.agent import DOCK, StillAgent, configuration
 from hil.scenarios.cast import VALID, Member, corpus_folder, make
 from hil.scenarios.claims import Judged, judge_all, settle
 from hil.scenarios.model import Part, Scenario
@@ -32,6 +33,8 @@ from hil.scenarios.stage import Moment, Stage, Unmet
 
 HURRIED = 5.0
 """Seconds that a dock may take to end before its cameras are pulled out, where the run has failed already."""
+_OF_CARDS = ("untouched", "erased")
+"""What is judged when the cameras are out."""
 
 
 class Skipped(Exception):
@@ -139,8 +142,10 @@ def _set(scenario: Scenario, rig_name: str, place: Place, stack: ExitStack, benc
             stack.enter_context(rig)
         cast = {name: _member(rig, entry, part, place, scenario.path) for name, part in scenario.cameras.items()}
         console_ms = int(entry.console_ms * entry.patience) if _talks(scenario, rig) else 0
-        place.configure(configuration(place, rig, scenario.dock, console_ms))
-        stage = Stage(scenario, rig, place, agent, cast, pace, entry.patience)
+        custodian = _custodian(scenario, place, agent, stack)
+        changes = {**scenario.dock, **(leave.of_a_dock(custodian) if custodian is not None else {})}
+        place.configure(configuration(place, rig, changes, console_ms))
+        stage = Stage(scenario, rig, place, agent, cast, pace, entry.patience, custodian)
         for name, member in cast.items():
             stage.before[name] = rig.digest(member.specimen)
     except Mistake:  # a ValueError too, but nothing that another rig could play
@@ -150,6 +155,16 @@ def _set(scenario: Scenario, rig_name: str, place: Place, stack: ExitStack, benc
     stages.append(stage)
     stack.enter_context(agent)
     return stage
+
+
+def _custodian(scenario: Scenario, place: Place, agent: StillAgent, stack: ExitStack) -> Custodian | None:
+    """Who stands beside the store of a dock that may erase. Raises RuntimeError where it cannot be had."""
+    if "erase" not in scenario.dock:
+        return None
+    place.configure({"dock": DOCK})  # the keys that it is made known by bear the dock's name
+    custodian = stack.enter_context(Custodian(place))
+    custodian.meet(agent)
+    return custodian
 
 
 def _talks(scenario: Scenario, rig: Rig) -> bool:
@@ -197,8 +212,8 @@ def _follow(stage: Stage) -> str:
 
 def _judge(stage: Stage, *, hurry: bool) -> list[Judged]:
     """What is expected while the dock runs; then, with the dock and the cameras out, what is always expected."""
-    live = tuple(line for line in stage.scenario.expect if line.kind != "untouched")
-    still = tuple(line for line in stage.scenario.expect if line.kind == "untouched")
+    live = tuple(line for line in stage.scenario.expect if line.kind not in _OF_CARDS)
+    still = tuple(line for line in stage.scenario.expect if line.kind in _OF_CARDS)
     if not hurry:
         settle(stage)
     judged = judge_all(stage, live, hurry=hurry)

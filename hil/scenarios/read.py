@@ -19,7 +19,7 @@ from hil.words import meant
 
 CASES = Path(__file__).with_name("cases")
 TOP = ("about", "why", "camera", "dock", "script", "expect", "rigs")
-DOCK_TABLES = ("dock", "bays", "store", "limits", "preview", "clock", "trust")
+DOCK_TABLES = ("dock", "bays", "store", "limits", "preview", "clock", "trust", "erase")
 FILESYSTEMS = ("vfat", "exfat", "ext4")
 RIGS = ("folder", "loop", "usbip", "gadget", "qemu", "bench")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")

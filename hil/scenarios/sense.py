@@ -13,7 +13,7 @@ from hil.scenarios.model import Line, Part
 
 _TWO_CLIPS = ("unlisted", "counter-gap")
 _OF_CLIPS = {
-    *("wait-pulling", "wait-pulled", "wait-delivered", "wait-delivered-all", "grow", "alter", "remove"),
+    *("wait-pulling", "wait-pulled", "wait-delivered", "wait-delivered-all", "grow", "alter", "remove", "permit"),
     *("delivered-all", "as-read", "resumed", "copied-once"),
 }
 """Lines that speak of a camera's clips."""

@@ -10,9 +10,11 @@ from hashlib import file_digest
 from pathlib import Path
 
 from hil.cameras.specimen import Specimen
+from hil.demo.custodian import Custodian
 from hil.demo.place import Place
 from hil.demo.records import Follower, Record
 from hil.rigs import Rig, Stay
+from hil.rigs.rest import rest
 from hil.scenarios.agent import StillAgent
 from hil.scenarios.cast import Member
 from hil.scenarios.model import Scenario
@@ -48,7 +50,7 @@ class Stage:
     ``pace``: lets the dock read step by step where somebody waits for a byte; ``holds``: the cameras for whose sake it
     does and stands still afterwards; ``bays``: who is where now; ``stays``: every stay of each camera; ``before``: the
     digest of each medium as it was plugged in last; ``running``: whether the script wants the dock to run; ``over``: it
-    was ended after the script.
+    was ended after the script; ``custodian``: who stands beside the store, where the dock may erase.
     """
 
     scenario: Scenario
@@ -58,6 +60,7 @@ class Stage:
     cast: Mapping[str, Member]
     pace: Pace
     patience: float = 1.0
+    custodian: Custodian | None = None
     ledger: Follower = field(init=False)
     moments: list[Moment] = field(default_factory=list)
     bays: dict[str, str] = field(default_factory=dict)
@@ -198,13 +201,15 @@ class Stage:
         """Look on until something is true. Raises Unmet when it is not in time, or the dock ended by itself."""
         limit = (seconds if seconds is not None else PATIENCE) * self.patience
         end = time.monotonic() + limit
+        began = time.monotonic()
         self.look()
         while not true():
             if self.running and not self.agent.alive():
                 raise Unmet(f"{what}: the dock ended by itself; it said: {self.agent.last_words(2)}")
             if time.monotonic() > end:
                 raise Unmet(f"{what}: not within {limit:g} s")
-            time.sleep(LOOK_EVERY)
+            time.sleep(rest(time.monotonic() - began, LOOK_EVERY))
+            began = time.monotonic()
             self.look()
 
     def about(self, name: str, *types: str, now: bool = False) -> list[Record]:

@@ -88,5 +88,11 @@ _TELLERS: dict[str, Callable[[What], str]] = {
     "transfer": lambda _: "its working copies are in the store",
     "receipt": lambda what: f"the store holds {what['receipt']['key']}",
     "camera.release": _released,
+    "camera.recall": lambda what: f"it has to stay: footage is to be erased ({what['told']})",
+    "permit": lambda what: f"there is a permit for {len(what['permit']['files'])} files",
+    "permit.refused": lambda what: f"a permit is not followed ({what['ground']}): {what['reason']}",
+    "erase.ask": lambda what: f"{len(what['files'])} files are going to be erased",
+    "erase": lambda what: f"erased: {', '.join(one['path'] for one in what['files'])} ({what['method']})",
+    "erase.failed": lambda what: f"nothing was erased ({what['ground']}): {what['reason']}",
     "camera.detach": _detached,
 }

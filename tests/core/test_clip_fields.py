@@ -89,7 +89,7 @@ def test_a_field_is_shown_once() -> None:
 
 def test_what_is_no_hash_is_refused() -> None:
     (one,) = show(FIELDS, SALTS, {"camera"})
-    with pytest.raises(Refused, match="is not a hash in hex"):
+    with pytest.raises(Refused, match="is not a SHA-256 in lower-case hex"):
         check((msgspec.structs.replace(one, path=("zz",)),), len(FIELDS), ROOT)
 
 

@@ -43,6 +43,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "sidecars": profile.SidecarRule,
     "manifest": profile.ManifestPlace,
     "control": profile.Console,
+    "control.unprotect": profile.Request,
     "clock": profile.CameraClock,
 }
 

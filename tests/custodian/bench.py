@@ -76,6 +76,9 @@ class Listing:
     def locks(self, key: str, facts: Facts) -> Facts:
         return facts
 
+    def hold(self, key: str, version: str, *, on: bool) -> None:
+        raise AssertionError(f"nothing is on hold: {key}")
+
     def add(self, key: str, data: bytes) -> None:
         raise AssertionError(f"nothing is written: {key}")
 

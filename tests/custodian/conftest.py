@@ -7,6 +7,7 @@ import pytest
 
 from hil.central import rgw
 from tests.contracts.store_places import Bucket, real_s3_server
+from tests.custodian import account
 from tests.custodian.made import Folder, InBucket, Shelf
 
 _numbers = iter(range(10_000))
@@ -15,6 +16,7 @@ _numbers = iter(range(10_000))
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[rgw.Gateway]:
     with real_s3_server() as running:
+        account.make(running)
         yield running
 
 

@@ -1,6 +1,7 @@
 """The custodian as a process: the installed command, its configuration, and how it is started, killed and asked."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,18 +13,20 @@ from urllib.request import urlopen
 from dockagent.ledger.trust import Trust
 from hil.central import rgw
 from hil.demo.agent import COMMAND
+from tests.contracts.store_places import Bucket
 from tests.custodian.made import Dock, InBucket, Shelf
 
 PATIENCE_S = 240
 
 
 @dataclass(slots=True)
-class Process:
-    """One custodian over ``shelf``, with its home and configuration in ``folder``."""
+class Installed:
+    """One custodian with its home and configuration in ``folder``. ``store``: its ``[store]``; ``trust``: whose records
+    it believes."""
 
     folder: Path
-    shelf: Shelf
-    docks: Sequence[Dock]
+    store: dict[str, Any]
+    trust: Trust
     name: str = "custodian"
     custodian: dict[str, Any] = field(default_factory=dict)
     service: dict[str, Any] = field(default_factory=dict)
@@ -33,27 +36,14 @@ class Process:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        trust = self.folder / "docks.json"
-        trust.write_bytes(Trust(docks=tuple(one for dock in self.docks for one in dock.keys.docks)).encode())
-        about = {"name": self.name, "trust": [str(trust)], "ledger_wait_minutes": 0, **self.custodian}
-        tables = {"custodian": about, "service": self.service, "permits": self.permits, "store": self._store()}
+        docks = self.folder / "docks.json"
+        docks.write_bytes(self.trust.encode())
+        about = {"name": self.name, "trust": [str(docks)], "ledger_wait_minutes": 0, **self.custodian}
+        tables = {"custodian": about, "service": self.service, "permits": self.permits, "store": self.store}
         lines = []
         for table, keys in tables.items():
             lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
         (self.folder / "custodian.toml").write_text("\n".join(lines) + "\n")
-
-    def _store(self) -> dict[str, Any]:
-        if not isinstance(self.shelf, InBucket):
-            return {"url": self.shelf.url}
-        secret = self.folder / "secret"
-        secret.write_text(rgw.ADMIN.secret_key)
-        endpoint = self.shelf.bucket.endpoint
-        return {
-            "url": self.shelf.url,
-            "endpoint": endpoint,
-            "access_key": rgw.ADMIN.access_key,
-            "secret_key_file": str(secret),
-        }
 
     def words(self, act: str, *more: str) -> list[str]:
         """A command line."""
@@ -77,6 +67,12 @@ class Process:
             )
         if act == "run" and self.running.stdout is not None:
             self.port = json.loads(self.running.stdout.readline())["port"]
+
+    def end(self, number: signal.Signals) -> int:
+        """Send it a signal and wait; its exit code."""
+        assert self.running is not None
+        self.running.send_signal(number)
+        return self.running.wait(20)
 
     def get(self, path: str) -> tuple[int, bytes]:
         """What its service answers."""
@@ -105,3 +101,23 @@ class Process:
             self.running.wait(20)
             if self.running.stdout is not None:
                 self.running.stdout.close()
+
+
+def bucket_of(bucket: Bucket, url: str, account: rgw.Account, folder: Path) -> dict[str, Any]:
+    """``[store]`` for a custodian over ``url`` in ``bucket``, with the credential of ``account``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder / "secret"
+    secret.write_text(account.secret_key)
+    reached = {"endpoint": bucket.endpoint, "access_key": account.access_key, "secret_key_file": str(secret)}
+    return {"url": url, **reached}
+
+
+class Process(Installed):
+    """A custodian over ``shelf``, with an administrator's credential where that is a bucket."""
+
+    def __init__(self, folder: Path, shelf: Shelf, docks: Sequence[Dock], name: str = "custodian", **more: Any) -> None:
+        store: dict[str, Any] = {"url": shelf.url}
+        if isinstance(shelf, InBucket):
+            store = bucket_of(shelf.bucket, shelf.url, rgw.ADMIN, folder)
+        trust = Trust(docks=tuple(one for dock in docks for one in dock.keys.docks))
+        super().__init__(folder, store, trust, name, **more)

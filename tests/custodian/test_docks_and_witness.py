@@ -9,6 +9,9 @@ from dockagent.core.proof import cosignature, note
 from dockagent.custodian.docks import Ids
 from dockagent.custodian.rounds import once
 from dockagent.durable import RealDisk
+from dockagent.evidence.report import Report
+from dockagent.evidence.verify import found_elsewhere, verify
+from dockagent.ledger.trust import Trust
 from dockagent.ledger.witness import Witness
 from dockagent.ledger.witness_key import WitnessKey
 from tests.custodian.made import Dock, Folder, custodian, dock
@@ -64,6 +67,30 @@ def test_a_rewritten_ledger_is_never_cosigned(folder: Folder, one: Dock, witness
     other.publish()
     tally = once(its)
     assert (tally.cosigned, dict(tally.new), tally.exit_code) == (0, {"ledger": 1}, 1)
+
+
+@pytest.mark.parametrize("count", [100, 400], ids=["rolled back", "rewritten"])
+def test_verify_holds_a_published_ledger_against_what_a_custodian_cosigned(
+    folder: Folder, one: Dock, witness: Witness, tmp_path: Path, count: int
+) -> None:
+    one.publish()
+    once(custodian(folder, tmp_path, [one], witness=witness))
+    trust = Trust(docks=one.keys.docks, witnesses=(witness.public,), quorum=1)
+
+    def ledger() -> Report:
+        told = verify(folder.root, trust, found_elsewhere([folder.root], []))
+        return next(report for report in told if report.kind == "published ledger")
+
+    assert {name: ledger().verdicts[name].word for name in ("intact", "time")} == {"intact": "pass", "time": "pass"}
+    for path in (folder.root / "ledgers").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    thief = Dock(folder, one.keys)
+    for _ in range(count):
+        thief.tell("another.history")
+    thief.publish()
+    assert (ledger().exit_code, ledger().verdicts["intact"].word) == (1, "fail"), ledger()
+    assert "custodian/cosigned/dock-7" in ledger().verdicts["intact"].why
 
 
 def test_a_ledger_that_was_rolled_back(folder: Folder, one: Dock, witness: Witness, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dockagent.custodian.rounds import once
+from dockagent.custodian.world import PermitPolicy, Settings
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 from dockagent.ledger.trust import Trust
@@ -90,3 +91,23 @@ def test_verify_refuses_a_receipt_that_is_false(
     report = report_on(folder, Trust(docks=one.keys.docks, custodians=(its.key.public,)))
     assert report is not None
     assert report.verdicts[aspect].word == "fail"
+
+
+def test_verify_reads_renewed_permits_and_audits(folder: Folder, one: Dock, tmp_path: Path) -> None:
+    prefix = one.deliver(CLIP)
+    one.publish()
+    brief = PermitPolicy("test/1", modes=(), valid_ms=1, renewals=1)
+    its = custodian(folder, tmp_path, [one], settings=Settings(ledger_wait_ms=0, permits=brief, audit_ms=1))
+    for _ in range(3):
+        once(its)
+    trust = Trust(docks=one.keys.docks, custodians=(its.key.public,))
+    report = report_on(folder, trust)
+    assert report is not None
+    assert (report.exit_code, report.facts[0]) == (0, "2 permits to erase from a camera")
+    assert "times a clip was read back again" in report.facts[1]
+    clip = next(each for each in verify(folder.root, trust) if each.kind == "clip")
+    assert (clip.exit_code, clip.findings) == (0, ())
+    shutil.copy(folder.root / prefix / "record.json", folder.root / prefix / "audit.9.json")
+    report = report_on(folder, trust)
+    assert report is not None
+    assert report.verdicts["signer"].word == "fail"

@@ -12,7 +12,11 @@ from dockagent.core.permits import permit
 from dockagent.core.proof import dsse
 from dockagent.custodian import reports
 from dockagent.custodian.rounds import once
+from dockagent.custodian.server import Desk
+from dockagent.custodian.service_state import ServiceState
 from dockagent.custodian.world import PermitPolicy, Settings
+from dockagent.steps.ask_custodian import fetch_shelf
+from dockagent.stores.shelf import FolderShelf
 from tests.custodian.made import Dock, Folder, InBucket, Shelf, custodian, dock, old
 
 CLIP = bytes(range(256)) * 9000  # two chunks and a piece
@@ -214,3 +218,30 @@ def test_ledgers_of_every_size_are_read_at_the_right_place(folder: Folder, tmp_p
     seen = receipt_of(folder, prefix, its.key.public).checkpoint
     assert seen is not None
     assert (seen.entry, seen.size) == (size + 1, size + 303)
+
+
+def test_a_permit_that_ran_out_is_renewed_as_often_as_the_policy_says(shelf: Shelf, one: Dock, tmp_path: Path) -> None:
+    prefix = one.deliver(CLIP)
+    one.publish()
+    brief = PermitPolicy("test/1", modes=(), valid_ms=1, renewals=2)
+    its = custodian(shelf, tmp_path, [one], settings=Settings(ledger_wait_ms=0, permits=brief))
+    once(its)
+    assert [once(its).permits for _ in range(5)] == [1, 1, 1, 0, 0]
+    names = ["permit.json", "permit.2.json", "permit.3.json"]
+    read = [shelf.take(f"{prefix}/{name}") for name in names]
+    leaves = [permit.read(data, [its.key.public.public]) for data in read if data is not None]
+    assert len({leave.id for leave in leaves}) == 1
+    assert leaves[0].until_ms < leaves[1].until_ms < leaves[2].until_ms
+    desk = Desk(shelf.archive(), None, ServiceState(its.clock, 600))
+    assert desk.get(f"/permits/{prefix.rpartition('/')[2]}?folder={prefix}").body == read[2]
+    if isinstance(shelf, Folder):
+        fetch = fetch_shelf(FolderShelf(shelf.url, shelf.root))
+        assert fetch("permits", "", prefix, "permit.json") == read[2]
+
+
+def test_one_that_is_good_is_not_renewed(shelf: Shelf, one: Dock, tmp_path: Path) -> None:
+    one.deliver(CLIP)
+    one.publish()
+    its = custodian(shelf, tmp_path, [one], settings=Settings(permits=PermitPolicy("test/1", modes=(), renewals=2)))
+    once(its)
+    assert [once(its).permits for _ in range(2)] == [1, 0]

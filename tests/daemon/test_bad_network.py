@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-pytest.importorskip("boto3", reason="the S3 store needs boto3")
+pytest.importorskip("botocore", reason="the S3 store needs botocore")
 
 import socket
 

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("boto3", reason="the S3 store needs boto3")
+pytest.importorskip("botocore", reason="the S3 store needs botocore")
 
 from hil.central import rgw
 from hil.demo import agent
 from hil.demo.agent import Answer
 from hil.scenarios.agent import StillAgent
 from tests.contracts.store_places import Bucket, gateway
+from tests.custodian import account
 from tests.daemon.box import Box, footage, noise
+from tests.daemon.counterparty import Counterparty
 from tests.daemon.test_sealing import FILMS, Agency
 
 __all__ = ["gateway"]  # a fixture: pytest finds it by its name here
@@ -156,3 +158,31 @@ def test_sealed_clips_in_a_bucket_open_for_the_agency_alone(central: Central, tm
         (media,) = (tmp_path / "out").rglob("master.mp4")
         assert hashlib.sha256(media.read_bytes()).hexdigest() == row["sha256"]
         assert central.trusted(tmp_path / "out").code == 0
+
+
+def test_a_hold_after_delivery_reaches_the_bucket_by_the_custodian(gateway: rgw.Gateway, box: Box) -> None:
+    """A dock that may only put, its custodian with rights of its own, and an administrator who looks."""
+    account.make(gateway)
+    central = Central(gateway, box)
+    account.let_in(central.bucket, "force")
+    other = Counterparty.beside(central.bucket, central.url, box)
+    camera = box.camera("BWC-1", "bay1", noise(2, 30_000, "BWC-1", sidecars=False))
+
+    def held() -> set[str]:
+        masters = [key for key in central.names() if key.endswith("/master")]
+        head, name = central.bucket.client.head_object, central.bucket.name
+        heads = {key: head(Bucket=name, Key=f"force/{key}") for key in masters}
+        return {key.split("/")[-2] for key, said in heads.items() if said.get("ObjectLockLegalHoldStatus") == "ON"}
+
+    with other.its, central.dock(**other.tables):
+        other.its.start()
+        box.agent.start()
+        camera.plug()
+        box.until(lambda: len(box.records("custodian.receipt")) == 2, seconds=90)
+        clip = box.json("clips")[0]["clip_id"]
+        assert held() == set()
+        assert box.agent.ask("hold", "set", clip, "--basis", "order", "--authority", "Sgt Kay").code == 0
+        box.until(lambda: held() == {clip}, seconds=60)
+        assert box.agent.ask("hold", "clear", clip, "--basis", "order", "--authority", "Sgt Kay").code == 0
+        box.until(lambda: held() == set(), seconds=60)
+        assert box.agent.stop() == 0

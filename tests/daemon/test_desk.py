@@ -111,8 +111,8 @@ def test_a_hold_on_a_clip_that_nobody_knows_is_refused_on_record(box: Box) -> No
     box.agent.start()
     one_delivered(box)
     done = box.agent.ask("hold", "set", "0123456789abcdef", *WHY)
-    assert done.code == 1
-    assert "nobody knows" in done.err
+    assert done.code == 4
+    assert "no clip 0123456789abcdef" in done.err
     (record,) = people(box)
     assert (record["type"], record["what"]["act"], record["what"]["outcome"]) == ("access", "hold.set", "refused")
     assert record["outcome"] == "failure"

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from dockagent.core import strict_json
 from dockagent.core.central import store_receipt
 from dockagent.core.central.store_receipt import Held, Retention, StoreReceipt
@@ -11,6 +13,8 @@ from dockagent.core.permits.permit import Named, Permit
 from dockagent.core.proof import dsse
 from dockagent.custodian.key import SigningKey
 from dockagent.durable import RealDisk
+from hil.cameras.camera import ReferenceCamera
+from hil.cameras.console import Console
 from tests.daemon.box import Box, footage, noise
 
 TIME = "2026-11-22T08:15:00.000Z"
@@ -111,3 +115,59 @@ def test_a_dock_that_erases_nothing_takes_no_permit(box: Box, tmp_path: Path) ->
     box.agent.stop()
     assert footage(camera.card) == before
     assert box.records("permit", "permit.handed", "erase.ask", "erase") == []
+
+
+@pytest.fixture
+def protected(box: Box, tmp_path: Path) -> ReferenceCamera:
+    """A camera on its line, in its bay, that keeps its clip; its dock holds a permit for all of its files."""
+    key = SigningKey.open(RealDisk(tmp_path / "custodian"), "desk")
+    box.configure(custodian={"keys": [key.public.text()]}, erase={"when": "permit"})
+    camera = box.camera("BWC-7003", "A", noise(1, 100_000, "BWC-7003"), console=True)
+    box.agent.start()
+    camera.plug()
+    box.until_released(1)
+    camera.unplug()
+    box.agent.stop()
+    line = _console(camera)
+    line.protected = frozenset(one["path"] for one in box.json("clips") if one["role"] == "footage")
+    for master in sorted(box.place.store.rglob("master")):
+        (master.parent / "permit.json").write_bytes(_permit(master, box.place.store, key))
+    box.agent.start()
+    return camera
+
+
+def _console(camera: ReferenceCamera) -> Console:
+    assert camera.console is not None
+    return camera.console
+
+
+def test_a_camera_is_asked_to_let_go_of_a_protected_clip(box: Box, protected: ReferenceCamera) -> None:
+    """In the words of its profile, for each file, before its card is written to; and the tombstone says so."""
+    line, kept = _console(protected), _console(protected).protected
+    protected.plug()
+    box.until(lambda: kept <= {one["path"] for record in box.records("erase") for one in record.what["files"]})
+    box.agent.stop()
+    assert kept
+    assert line.protected == frozenset()
+    asked = [one for one in line.transcript if one.request.startswith("UNPROTECT ")]
+    digests = {one["path"]: one["sha256"] for record in box.records("erase") for one in record.what["files"]}
+    for path, sha256 in digests.items():
+        assert f"UNPROTECT {path} {sha256}" in [one.request for one in asked]
+    assert {one.answer for one in asked} == {"OK state=open"}
+    methods = {record.what["method"] for record in box.records("erase")}
+    assert methods == {"unprotected by the camera (UNPROTECT: state=open); unlinked"}
+    assert not kept & footage(protected.card).keys()
+
+
+def test_what_a_camera_keeps_is_not_erased(box: Box, protected: ReferenceCamera) -> None:
+    line, before = _console(protected), footage(protected.card)
+    line.faults.keeps = True
+    protected.plug()
+    box.until(lambda: bool(box.records("erase.failed")))
+    box.until(lambda: box.records("camera.release")[-1].index > box.records("erase.failed")[-1].index)
+    box.agent.stop()
+    (failed,) = [one.what for one in box.records("erase.failed")]
+    assert (failed["ground"], failed["retry"], failed["unsure"]) == ("medium", False, False)
+    (path,) = line.protected
+    assert f"the camera keeps {path}: it answered state=protected to UNPROTECT" in failed["reason"]
+    assert footage(protected.card)[path] == before[path]

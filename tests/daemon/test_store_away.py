@@ -57,7 +57,7 @@ def test_the_store_s_folder_is_away_and_comes_back(box: Box) -> None:
 
 def test_nobody_answers_at_the_store(box: Box) -> None:
     """An S3 store whose port is closed. Then the dock is given another store: what waits goes there, without camera."""
-    pytest.importorskip("boto3", reason="the S3 store needs boto3")
+    pytest.importorskip("botocore", reason="the S3 store needs botocore")
     with _closed_port() as port:
         store = {"endpoint": f"http://127.0.0.1:{port}", "region": "us-east-1", "access_key": "key"}
         secret = box.place.root / "secret"

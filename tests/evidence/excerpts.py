@@ -4,21 +4,24 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from dockagent.clock import SystemClock
 from dockagent.core import custody, strict_json
 from dockagent.core import events as ev
+from dockagent.core.acts import Grounds
 from dockagent.core.custody import Setting
 from dockagent.core.disclosure import clip_fields
 from dockagent.core.disclosure.excerpt import Span
 from dockagent.core.model import State
 from dockagent.core.moment import Instant
+from dockagent.core.proof import merkle, tlog_proof
 from dockagent.disclosure import excerpt
 from dockagent.disclosure.excerpt import Made, Order
 from dockagent.durable import RealDisk
+from dockagent.evidence.check_handed_out import beside
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 from dockagent.ledger.keys import Keys
@@ -27,6 +30,7 @@ from dockagent.media.excerpt import Wanted
 from dockagent.media.samples import sample_trees
 from tests.evidence import made
 
+GROUNDS = Grounds(purpose="R v Smith", basis="order 12", authority="DI Jones", recipient="Defence")
 _AT = Instant(1_795_335_300_000, "00000000-0000-4000-8000-000000000000", 5_000_000, "ntp", 20)
 
 
@@ -86,9 +90,20 @@ class Dock:
         tracks: str = "",
         reveal: tuple[str, ...] = (),
     ) -> Made:
-        """Make an excerpt in ``out`` of a clip whose record the ledger has."""
+        """Make an excerpt in ``out`` of a clip whose record the ledger has, and hand it out."""
         wanted = Wanted(clip, clip.stat().st_size, tracks, Span(*span))
-        return excerpt.make(Order(wanted, record, reveal, self.home), RealDisk(out), SystemClock())
+        done = excerpt.make(Order(wanted, record, reveal, self.home), RealDisk(out), SystemClock())
+        self.hand_out(out, "excerpt", done.proof_sha256)
+        return done
+
+    def hand_out(self, one: Path, kind: Literal["excerpt", "derivative"], sha256: str) -> None:
+        """Put it on record that ``one`` went out, and lay the record and its proof beside it."""
+        self.tell(ev.Disclosed(("clip-1",), kind, 0, sha256, grounds=GROUNDS))
+        lines = self.home.read("ledger/entries.jsonl").splitlines()
+        leaves = [merkle.leaf_hash(line) for line in lines]
+        proof = tlog_proof.of(leaves, len(leaves) - 1, self.home.read("ledger/checkpoint"))
+        for file, data in zip(beside(one), (lines[-1], proof.encode()), strict=False):
+            file.write_bytes(data)
 
     def check(self, folder: Path) -> Report:
         """What ``dockagent verify`` says of an excerpt to one who trusts this dock."""
@@ -102,9 +117,13 @@ def words(report: Report) -> dict[str, str]:
 
 
 def rewrite(folder: Path, **changed: Any) -> None:
-    """Give the proof other members, as somebody may who has no key: nothing in it but what the dock signed is safe."""
-    proof = strict_json.parse((folder / "excerpt.json").read_bytes())
-    (folder / "excerpt.json").write_bytes(strict_json.canonical({**proof, **changed}) + b"\n")
+    """Give the proof other members, as somebody may who has no key, and take the record of the hand-out away where it
+    names another proof then: nothing in it but what the dock signed is safe."""
+    before = (folder / "excerpt.json").read_bytes()
+    after = strict_json.canonical({**strict_json.parse(before), **changed}) + b"\n"
+    (folder / "excerpt.json").write_bytes(after)
+    if after != before:
+        take_away(folder)
 
 
 def as_it_is(folder: Path, file: str = "excerpt.mp4") -> None:
@@ -113,6 +132,15 @@ def as_it_is(folder: Path, file: str = "excerpt.mp4") -> None:
     rewrite(folder, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
+def take_away(one: Path) -> None:
+    """Remove what shows that ``one`` is as it was handed out."""
+    for file in beside(one):
+        file.unlink(missing_ok=True)
+
+
 def copy(folder: Path, to: Path) -> Path:
-    """A copy of an excerpt's folder."""
+    """A copy of an excerpt's folder, and of what lies beside it."""
+    for file, place in zip(beside(folder), beside(to), strict=True):
+        if file.exists():
+            shutil.copyfile(file, place)
     return Path(shutil.copytree(folder, to))

@@ -118,9 +118,9 @@ def test_one_key_under_two_names_is_one_witness(folder: Path, keys: Keys) -> Non
 @pytest.mark.parametrize(
     ("count", "words"),
     [
-        (13, "a fork: the first 10 records are not those"),  # as long as it was
-        (10, "a fork: the first 10 records are not those"),  # of the witnessed size, with another root
-        (40, "a fork: the first 10 records are not those"),  # longer
+        (13, "a fork: the first 4 records are not those"),  # as long as it was
+        (10, "a fork: the first 4 records are not those"),  # of the witnessed size, with another root
+        (40, "a fork: the first 4 records are not those"),  # longer
         (7, "rolled back: it ends after 7 records"),  # shorter
     ],
 )
@@ -166,6 +166,18 @@ def test_a_checkpoint_that_somebody_kept_refutes_what_the_dock_tidied_away(
     assert str(kept) in word(report, "intact")[1]
     with pytest.raises(UsageError, match="cannot read the checkpoint"):
         handed_in(tmp_path / "absent")
+
+
+def test_a_fork_is_told_once_since_where_it_began(folder: Path, keys: Keys) -> None:
+    """However many checkpoints there are of the other history."""
+    for size in (6, 7, 8, 9):
+        keep(folder, keys, size, ())
+    rewrite(folder, keys, 20, at=5)
+    why = word(check(folder, trust(keys)), "intact")[1]
+    assert why.count("a fork") == 1
+    assert "a fork: the first 6 records are not those of the checkpoint over 6 records" in why
+    assert "and the checkpoint over 10 records beside it, cosigned by one.example/w" in why
+    assert "(and 3 more of that history); up to the checkpoint over 4 it is the same" in why
 
 
 def test_the_published_copy_refutes_too(folder: Path, keys: Keys, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from dockagent.core.proof import merkle, note
 from dockagent.durable import RealDisk
 from dockagent.errors import Missing, UsageError
 from dockagent.evidence.report import Report
-from dockagent.evidence.verify import read_trust, verify
+from dockagent.evidence.trust_file import read_trust
+from dockagent.evidence.verify import verify
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.log import Ledger
 from dockagent.ledger.trust import DockIdentity, Trust
@@ -245,7 +246,8 @@ def test_what_witnesses_held_against_it_is_said_however_well_the_rest_fits(tmp_p
     folder = made.ledger(tmp_path / "home" / "ledger", keys, 2)
     with Ledger.open(RealDisk(folder), keys) as log:
         log.append([round_with(2, "witness", "witness w is away")])
-        log.append([round_with(n, CONTRADICTED, f"witness w has seen {n}\x1b: a fork") for n in range(3, 8)])
+        log.append([round_with(n, CONTRADICTED, f"witness w has seen {n}\x1b: a fork") for n in range(3, 7)])
+        log.append([round_with(7, CONTRADICTED, "witness v has seen another history")])
         odd: tuple[object, ...] = ([], {"findings": 3}, {"findings": [4, {"code": CONTRADICTED, "text": 5}]})
         log.append(
             [strict_json.canonical({"index": 8 + n, "type": "checkpoint", "what": one}) for n, one in enumerate(odd)]
@@ -254,6 +256,7 @@ def test_what_witnesses_held_against_it_is_said_however_well_the_rest_fits(tmp_p
     report = check(folder, keys.trust)
     assert words(report) == GOOD
     assert report.exit_code == 3
-    assert report.findings[0] == "record 3: witness w has seen 3\x1b: a fork"
-    assert report.findings[3] == "and 2 more records of such answers"
-    assert len(report.findings) == 4
+    assert report.findings == (
+        "record 3: witness w has seen 3\x1b: a fork; 3 more such answers, up to record 6",
+        "record 7: witness v has seen another history",
+    )

@@ -118,6 +118,17 @@ def test_a_ledger_without_reviews_is_not_spoken_of(dock: Dock) -> None:
     assert check_review("ledger", lambda: iter(dock.lines), (), Keyring.of(None, ()), None) is None
 
 
+def test_a_trust_file_that_names_no_witness_is_told_what_to_add(dock: Dock) -> None:
+    request = dock.ask()
+    dock.draw(request, dock.round(0, 1))
+    keyring = Keyring.of(Trust((dock.keys.dock,)), ())
+    for trust, todo in ((Trust((dock.keys.dock,)), "put their keys into its `witnesses`"), (None, "give --trust FILE")):
+        report = check_review("ledger", lambda: iter(dock.lines), (), keyring, trust)
+        assert report is not None
+        assert report.verdicts["signer"].word == "unknown"
+        assert report.verdicts["signer"].why.endswith(todo)
+
+
 def test_a_fair_review_passes(dock: Dock) -> None:
     early = dock.round(0, 1)
     request = dock.ask()

@@ -1,15 +1,21 @@
 """Offline verification of sealed clips: what anybody can tell, and what the agency can."""
 
 import hashlib
+import io
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyrage
 import pytest
 
+from dockagent.cli import main
 from dockagent.core import strict_json
+from dockagent.evidence.check_clip import check_clip
+from dockagent.evidence.check_sealed import Open
+from dockagent.evidence.keyring import Keyring
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 from dockagent.ledger.keys import Keys
@@ -88,8 +94,9 @@ def test_with_the_identity_it_is_opened_and_compared(tmp_path: Path, keys: Keys)
 def test_with_a_strangers_identity_it_cannot_be_told_and_that_is_said(tmp_path: Path, keys: Keys) -> None:
     report = check(sealed_clip(tmp_path / "store", keys), keys, STRANGER)
     assert words(report) == GOOD | {"content": "unknown"}
-    assert report.exit_code == 3
-    assert any("none of the identities" in finding for finding in report.findings)
+    assert "none of the identities given opens it" in report.verdicts["content"].why
+    without = check(tmp_path / "store" / "clips", keys)
+    assert (report.exit_code, report.findings) == (without.exit_code, without.findings) == (0, ()), "as without one"
 
 
 @pytest.mark.parametrize(
@@ -202,3 +209,36 @@ def test_a_strangers_record_does_not_stand_in_for_the_docks(tmp_path: Path, keys
     (folder / "record.json").rename(folder / f"record.json.{stranger.key_id[:8]}")
     shutil.copy(sealed_clip(tmp_path / "first", keys) / "record.json", folder / "record.json")
     assert check(folder, keys, SECRET).exit_code == 1
+
+
+def test_what_was_opened_before_it_came_here_is_not_unknown(tmp_path: Path, keys: Keys) -> None:
+    """A clip that was opened for a package has its bytes in the clear: they were compared, and that is said."""
+    folder = sealed_clip(tmp_path / "store", keys)
+
+    def opened(files: dict[str, bytes]) -> dict[str, str]:
+        objects: dict[str, Open] = {name: partial(io.BytesIO, data) for name, data in files.items()}
+        record = (folder / "record.json").read_bytes()
+        report = check_clip("here", ID, record, objects, Keyring.of(keys.trust), unsealed=True)
+        return words(report)
+
+    assert opened({**INSIDE, **CLEAR}) == GOOD | {"content": "pass"}
+    found = opened({**INSIDE, **CLEAR, "master": made.MASTER[:-1] + b"x"})
+    assert (found["intact"], found["content"]) == ("fail", "fail")
+
+
+def test_the_command_says_that_an_identity_opens_nothing_and_goes_on(
+    tmp_path: Path, keys: Keys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed_clip(tmp_path / "store", keys)
+    trust, wrong, right = (tmp_path / name for name in ("trust.json", "wrong.key", "right.key"))
+    trust.write_bytes(keys.trust.encode())
+    wrong.write_text(STRANGER)
+    right.write_text(SECRET)
+    command = ["verify", str(tmp_path / "store"), "--trust", str(trust)]
+    without = main(command), capsys.readouterr().out.splitlines()[-1]
+    assert (main([*command, "--identity", str(wrong)]), without[0]) == (0, 0)
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == without[1]
+    assert "no identity that was given opens any of 1 sealed clips" in told.err
+    assert main([*command, "--identity", str(wrong), "--identity", str(right)]) == 0
+    assert capsys.readouterr().err == ""

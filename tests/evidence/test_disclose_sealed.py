@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.evidence.disclosing import Dock
+from tests.evidence.disclosing import Dock, relist
+from tests.evidence.paging import bring, commands, page_of, run
 from tests.sealing.outside import NEEDS_AGE, decrypt, keygen
 
 pytestmark = NEEDS_AGE
@@ -74,6 +75,21 @@ def test_without_an_identity_it_goes_as_it_lies_and_its_recipient_opens_it(dock:
     )
     code, reports = dock.verify(tmp_path / "sealed")
     assert (code, reports["clip"]["verdicts"]["content"]["verdict"]) == (0, "unknown")
+
+
+def test_the_commands_of_the_page_check_what_is_sealed(dock: Dock, tmp_path: Path) -> None:
+    """The ciphertext is the dock's word; what the camera signed is compared with what the dock says is in it."""
+    assert dock.disclose(tmp_path / "sealed", dock.clips()[0]["clip_id"]).code == 0
+    bring(tmp_path / "sealed", trust=dock.trust(), maker=dock.root / "maker" / "root.pem")
+    steps = commands(page_of(tmp_path / "sealed"))
+    ran = run(tmp_path / "sealed", steps)
+    assert (ran.code, ran.printed) == (0, [prints for _, prints in steps if prints]), ran.err
+    assert any("the camera signed what is in this footage" in text for text, _ in steps)
+    sealed = master(tmp_path / "sealed")
+    sealed.write_bytes(sealed.read_bytes()[:-1])
+    relist(tmp_path / "sealed")
+    ran = run(tmp_path / "sealed", steps)
+    assert (ran.code, len(ran.printed)) == (1, 1)
 
 
 def test_a_stranger_s_identity_hands_out_nothing(dock: Dock, tmp_path: Path) -> None:

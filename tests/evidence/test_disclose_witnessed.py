@@ -1,5 +1,6 @@
 """A package whose checkpoints live witnesses cosigned: before Go's own note code, and before one who demands them."""
 
+import json
 import socket
 import subprocess
 import time
@@ -114,3 +115,32 @@ def test_go_accepts_each_cosignature_and_no_altered_one(scene: Scene, outside: A
         bad = tmp_path / head.name
         bad.write_text("".join([lines[0], f"{int(lines[1]) + 1}\n", *lines[2:]]))
         assert not outside("cosigned", vkey, bad, scene.witnesses[0])
+
+
+def test_a_quorum_that_is_missed_is_said_before_it_is_handed_out(scene: Scene, tmp_path: Path) -> None:
+    """One of the two witnesses is away: the clips are good, and whoever demands both refuses the package."""
+    dock, (first, second) = scene.dock, scene.witnesses
+    ask = dock.tables["witnesses"]["ask"]
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        nobody = door.getsockname()[1]
+    dock.configure(witnesses={"ask": [ask[0], f"{second} http://127.0.0.1:{nobody}"], "quorum": 2})
+    try:
+        done = dock.disclose(tmp_path / "package", dock.clips()[0]["clip_id"])
+    finally:
+        dock.configure(witnesses={"ask": ask, "quorum": 2})
+    assert done.code == 3, done.err
+    assert "The quorum is missed: 1 of 2 witnesses cosigned the ledger, and 2 are asked for." in done.err
+    record = dock.records("disclose")[-1]["what"]
+    assert (record["cosigned"], record["quorum"]) == (1, 2)
+    said = json.loads((tmp_path / "package" / "data" / "package.json").read_bytes())
+    assert said["witnesses"] == {"asked": 2, "needed": 2, "cosigned": 1}
+    page = (tmp_path / "package" / "data" / "index.html").read_text()
+    assert "The quorum is missed" in page
+    assert str(nobody) not in page and "http://" not in page
+    code, reports = dock.verify(tmp_path / "package", witnesses=[first, second], quorum=2)
+    assert (code, reports["records"]["verdicts"]["intact"]["verdict"]) == (1, "pass")
+    for kind in ("package", "records"):
+        assert "the quorum is missed, which says nothing against the bytes" in reports[kind]["verdicts"]["time"]["why"]
+    assert reports["clip"]["result"] == "good"
+    code, _ = dock.verify(tmp_path / "package", witnesses=[first, second], quorum=1)
+    assert code == 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import rfc8785
 
+from dockagent.evidence.check_handed_out import beside
 from tests.evidence import excerpts
 from tests.evidence.excerpts import Dock
 from tests.evidence.test_excerpt import KINDS
@@ -36,7 +37,9 @@ def expert(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[int,
     def check(out: Path, *keys: str | Path) -> tuple[int, str]:
         video = next(out.glob("excerpt.m*"))
         (out / "lines").write_text(framehash.printed(video))
+        record, place, _ = beside(out)
         argv = [program, out / "excerpt.json", out / "lines", *keys]
+        argv += [record, place] if keys and record.exists() else []
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         last = (done.stdout + done.stderr).splitlines()[-1]
         begins = {0: "accepted", 1: "refused:", 3: "not refuted, but open:"}
@@ -80,17 +83,24 @@ def test_a_deceit_is_refused(
 ) -> None:
     folder = excerpts.copy(scene["honest"], tmp_path / "forged")
     DECEITS[deceit][0](folder)
-    assert expert(folder, *scene["keys"])[0] == (0 if deceit in NOT_IN_LINES else 1)
+    assert expert(folder, *scene["keys"])[0] == (3 if deceit in NOT_IN_LINES else 1)
+    for file, place in zip(beside(scene["honest"])[:2], beside(folder)[:2], strict=True):
+        place.write_bytes(file.read_bytes())
+    code, words = expert(folder, *scene["keys"])
+    assert (code, "it is not the excerpt that was handed out" in words) == (1, True)
 
 
 def test_what_was_not_shown_is_never_simply_accepted(
     scene: dict[str, Any], tmp_path: Path, expert: Callable[..., tuple[int, str]]
 ) -> None:
-    assert expert(scene["honest"], *scene["keys"])[0] == 0
+    code, words = expert(scene["honest"], *scene["keys"])
+    assert (code, 'to "Defence" for "R v Smith"' in words) == (0, True)
     code, words = expert(scene["honest"])
     assert (code, "the keys came along" in words) == (3, True)
     folder = excerpts.copy(scene["honest"], tmp_path / "without")
     proof = json.loads((folder / "excerpt.json").read_bytes())
     (folder / "excerpt.json").write_bytes(rfc8785.dumps({**proof, "tlog_proof": ""}))
+    assert expert(folder, *scene["keys"])[0] == 1
+    excerpts.take_away(folder)
     code, words = expert(folder, *scene["keys"])
-    assert (code, "the ledger may not have it" in words) == (3, True)
+    assert (code, "the ledger may not have it" in words, "as it was handed out" in words) == (3, True, True)

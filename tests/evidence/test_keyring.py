@@ -12,7 +12,8 @@ from dockagent.core.moment import Instant
 from dockagent.core.proof import dsse, key_statement
 from dockagent.durable import RealDisk
 from dockagent.evidence.report import Report
-from dockagent.evidence.verify import read_trust, verify
+from dockagent.evidence.trust_file import read_trust
+from dockagent.evidence.verify import verify
 from dockagent.ledger import keys_enroll, keys_rotation
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.keys_identity import in_file

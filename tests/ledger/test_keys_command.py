@@ -66,7 +66,7 @@ def test_while_the_agent_runs_a_chain_is_taken_and_a_change_is_refused(home: Pat
     with locked(home / "ledger/lock"):
         said = run("keys", "enroll", "--certificate", chain, "--home", home)
         assert "writes it into the ledger at its next start" in said
-        assert "in use by process" in run("keys", "rotate", "--home", home, code=1)
+        assert "in use by process" in run("keys", "rotate", "--home", home, code=4)
     assert Keys.load(RealDisk(home / "keys")).dock.key_set.generation == 1
     run("ingest", home.parent / "card", "--home", home, code=1)
     assert run("keys", "rotate", "--home", home)

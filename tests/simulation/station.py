@@ -8,8 +8,7 @@ from typing import Any
 from dockagent.core import custody
 from dockagent.core import events as ev
 from dockagent.core.model import CHUNK, ClipPhase
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.core.uplink.words import clip_waits, spool_words, store_words
 from dockagent.errors import Permanent
 from dockagent.ledger.log import Ledger

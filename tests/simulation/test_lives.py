@@ -1,14 +1,18 @@
 """The whole agent, seeded: no promise is broken in any life, and the checks really can fail."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from dockagent.errors import DockError
+from tests.simulation.fingerprint import fingerprint
 from tests.simulation.promises import Broken
 from tests.simulation.voyage import Life
 
 SEEDS, BATCH = 320, 20
+SIGNS = 8  # a life with a signed manifest that seals nothing
 SMALL_LIVES = (32, 13, 7)  # lives with few durable calls, in which the power is cut at every single one of them
 
 
@@ -76,3 +80,13 @@ def test_a_life_can_be_lived_again() -> None:
     _live(second)
     assert (first.disk.calls, first.clock.ms) == (second.disk.calls, second.clock.ms)
     assert first.store.objects.keys() == second.store.objects.keys()
+
+
+def test_a_life_can_be_lived_again_in_another_process() -> None:
+    """Cameras sign there in the same way: clip ids follow from bytes, and waiting times from clip ids."""
+    life = Life(SIGNS)
+    assert any(b"manifest.dsse.json" in camera.files for camera in life.cameras.values())
+    _live(life)
+    words = [sys.executable, "-m", "tests.simulation", str(SIGNS)]
+    said = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    assert f"ended as {fingerprint(life)}\n" in said

@@ -39,7 +39,7 @@ from tests.simulation.memory_disk import MemoryDisk, PowerCut, SubDisk
 from tests.simulation.outsiders import Outsiders
 
 PROFILES = load_profiles(None)
-MAKER = pki.make_maker("Simulated", pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)))
+MAKER = pki.make_maker("Simulated", pki.Validity(datetime(2020, 1, 1, tzinfo=UTC)), seed=0)
 ROOTS = (x509.load_pem_x509_certificate(MAKER.root_pem()),)
 TURNS = 4000
 GROUNDS = Grounds(basis="order 17/26", authority="Sgt Kay")

@@ -10,7 +10,8 @@ import pytest
 from dockagent.clock import SystemClock
 from dockagent.errors import UsageError
 from dockagent.steps.detect import Reporter, Sighting
-from dockagent.steps.detect_bays import BaysFolderWatch, _identity
+from dockagent.steps.detect_bays import BaysFolderWatch
+from dockagent.transports.bay_folder import identity_of
 from tests.steps.watching import (
     APPEARED,
     CHANGED,
@@ -130,7 +131,7 @@ def test_a_folder_with_the_inode_number_of_the_one_before_is_another(bays: Path)
     for _ in range(20):
         card_in(bays / "bay1")
         numbers.add((bays / "bay1").stat().st_ino)
-        identities.add(_identity(bays / "bay1"))
+        identities.add(identity_of(bays / "bay1"))
         shutil.rmtree(bays / "bay1")
     if len(numbers) == 20:
         pytest.skip("this file system did not give a number twice")

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 
 from dockagent.core import events as ev
-from dockagent.core.uplink.link import RULES, LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.link import RULES
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.durable import DiskFull
 from dockagent.errors import DockError, Missing, Permanent, Refused, Retryable
 from dockagent.steps.sending import check_hours, failed, kind_of

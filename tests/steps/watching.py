@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dockagent.clock import SystemClock
 from dockagent.steps.detect import Sighting, Watch
-from dockagent.steps.detect_bays import BaysFolderWatch
+from dockagent.steps.detect_bays import HANG_S, BaysFolderWatch
 from dockagent.steps.detect_udev import RESCAN_S, UdevWatch
 
 SETTLE_S = 0.3
@@ -59,6 +59,13 @@ class Seen:
                 there.remove(one.address)
         return there
 
+    def complained(self, words: str, seconds: float = PATIENCE_S) -> None:
+        """Wait until a trouble was told of in these words."""
+        end = time.monotonic() + seconds
+        while not any(words in one for one in list(self.errors)):
+            assert time.monotonic() < end, self.errors
+            time.sleep(0.02)
+
     def quiet(self, seconds: float) -> None:
         time.sleep(seconds)
         assert self.told() == []
@@ -74,11 +81,12 @@ def watching(make: Callable[[Seen], Watch]) -> Iterator[Seen]:
     finally:
         watch.stop()
         assert not watch._thread.is_alive()
-    assert not any("ended" in words for words in seen.errors)
+    assert not any("watch ended" in words for words in seen.errors)
 
 
-def bays_of(root: Path) -> Callable[[Seen], Watch]:
-    return lambda seen: BaysFolderWatch(root, seen, seen.errors.append, SystemClock(), settle_s=SETTLE_S)
+def bays_of(root: Path, hang_s: float = HANG_S) -> Callable[[Seen], Watch]:
+    clock = SystemClock()
+    return lambda seen: BaysFolderWatch(root, seen, seen.errors.append, clock, settle_s=SETTLE_S, hang_s=hang_s)
 
 
 def card_in(folder: Path) -> Path:

@@ -78,14 +78,14 @@ def test_secrets_do_not_show() -> None:
     assert "very-secret" not in repr(SETTINGS)
 
 
-def test_boto3_is_only_needed_for_s3_and_its_absence_is_told_with_the_pip_line(tmp_path: Path) -> None:
-    """In a Python that has no boto3: a fresh one that does not find it."""
+def test_botocore_is_only_needed_for_s3_and_its_absence_is_told_with_the_pip_line(tmp_path: Path) -> None:
+    """In a Python without the extra `s3`: a fresh one that does not find what it brings."""
     program = f"""
 import sys
 class Without:
     def find_spec(self, name, path=None, target=None):
-        if name == "boto3":
-            raise ModuleNotFoundError("No module named 'boto3'", name="boto3")
+        if name == "botocore":
+            raise ModuleNotFoundError(f"No module named '{{name}}'", name=name)
 sys.meta_path.insert(0, Without())
 from dockagent.stores.open_store import open_store
 open_store({tmp_path.as_uri()!r})
@@ -96,6 +96,6 @@ except Exception as err:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == (
-        "UsageError s3://bucket/prefix needs boto3, which is not installed; run: pip install 'dockagent[s3]'\n"
+        "UsageError s3://bucket/prefix needs botocore, which is not installed; run: pip install 'dockagent[s3]'\n"
     )
     assert done.stderr == ""

@@ -16,8 +16,7 @@ from botocore.exceptions import (
 )
 
 from dockagent.core.moment import Instant
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import DockError, Permanent
 from dockagent.stores.s3_errors import NotS3, named_errors
 

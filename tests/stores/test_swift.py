@@ -8,8 +8,7 @@ import pytest
 
 from dockagent.clock import SystemClock
 from dockagent.core.central import promise
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import Permanent, Retryable
 from dockagent.stores import Conflict, Unseen
 from dockagent.stores.promises import Proof

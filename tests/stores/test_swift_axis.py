@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.core.uplink.link import LinkTrouble
-from dockagent.core.uplink.trouble import Kind
+from dockagent.core.central import promise
+from dockagent.core.uplink.trouble import Kind, LinkTrouble
 from dockagent.errors import Permanent, Retryable, UsageError
 from dockagent.stores import Conflict
 from dockagent.stores.open_store import open_store
@@ -62,6 +62,41 @@ def test_a_clip_becomes_a_recording_with_its_metadata_in_the_order_of_the_dialec
     changes = [one.split()[0] + one.split()[1].removeprefix("/v1/account") for one in there.log if NAME in one]
     written = [one for one in changes if not one.startswith(("GET", "HEAD"))]
     assert written == [f"PUT/{NAME}", f"PUT/{NAME}/{OBJECT}", f"POST/{NAME}"]
+
+
+@pytest.mark.parametrize(
+    ("start", "file_time", "said"),
+    [
+        ("", "2026-11-22T10:20:00.500Z", ("20261122T101959Z", "1795342799", "1795342800")),
+        ("2026-11-22T10:15:00.200Z", "2026-11-22T10:15:00.900Z", ("20261122T101500Z", "1795342500", "1795342501")),
+        ("2026-11-22T10:15:00.000Z", "2026-11-22T09:20:00.000Z", ("20261122T101500Z", "1795342500", "1795342501")),
+    ],
+    ids=["no start", "within a second", "a file time before its start"],
+)
+def test_no_clip_is_without_duration(
+    there: Destination, tmp_path: Path, start: str, file_time: str, said: tuple[str, str, str]
+) -> None:
+    """The system refuses one for good, and the dialect counts in whole seconds."""
+    deliver(axis_store(tmp_path / "beside", there.connection_file()), start=start, file_time=file_time)
+    ((name, container),) = there.recordings().items()
+    ((_, marks),) = container.objects.values()
+    assert (name.rpartition("_")[2], marks["starttime"], marks["stoptime"]) == said
+    assert container.meta["status"] == "Complete"
+    assert there.rejected() == {}
+
+
+def test_its_promises_are_asked_for_without_leaving_anything_there(there: Destination, tmp_path: Path) -> None:
+    store = axis_store(tmp_path / "beside", there.connection_file())
+    before = {name: dict(one.objects) for name, one in there.containers.items()}
+    proof = store.prove("scratch/dock-7/1")
+    answers = {one.promise: one.answer for one in proof.kept}
+    asked = {promise.REFUSES_STRANGERS: "kept", promise.RIGHT_CLOCK: "kept"}
+    immutable = {promise.LOCK_AS_STATED, promise.IMMUTABLE_FLAG}  # of stores with a lock, and of folders
+    assert answers == {**dict.fromkeys(promise.MEANING.keys() - immutable, "not asked"), **asked}
+    assert all(one.how for one in proof.kept)
+    assert proof.standing == "unknown"
+    assert {name: dict(one.objects) for name, one in there.containers.items()} == before
+    assert not [one for one in there.log if not one.startswith("GET /auth/v1.0 ")]
 
 
 def test_records_and_ledgers_go_to_the_store_beside(there: Destination, tmp_path: Path) -> None:

@@ -49,12 +49,14 @@ class Recovery(_Section, frozen=True):
 class Hints(_Section, frozen=True):
     """``[match]``: what speaks for this camera but proves nothing. ``label`` and ``strings`` are regular expressions.
     ``needs`` names the hints without which the profile does not fit; ``control`` is one: that the port showed one of
-    ``control.usb`` before the card came."""
+    ``control.usb`` before the card came. ``emptied`` names the hints that together are enough where nothing is left on
+    the card that its probes could find."""
 
     usb: tuple[str, ...] = ()
     strings: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     needs: tuple[Literal["usb", "strings", "label", "control"], ...] = ()
+    emptied: tuple[Literal["usb", "strings", "label"], ...] = ()
     impostors: tuple[Impostor, ...] = ()
     recovery: tuple[Recovery, ...] = ()
 
@@ -128,12 +130,22 @@ class ManifestPlace(_Section, frozen=True):
     chain: str
 
 
+class Request(_Section, frozen=True):
+    """``[control.unprotect]``: what the camera is asked for each file before it is erased, so that it lets go of one
+    that its wearer or an event protected. ``arguments`` are templates with ``path``, ``sha256`` and ``bytes`` of the
+    file; ``answer``: the values that the camera's answer must have, others do not matter."""
+
+    verb: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{1,16}\Z")]
+    answer: Annotated[dict[str, str], msgspec.Meta(min_length=1)]
+    arguments: tuple[str, ...] = ("{path}",)
+
+
 class Console(_Section, frozen=True):
     """``[control]``: the line on which the camera can be asked and told. Times in milliseconds.
 
     ``usb``: the ids under which a dialogue over USB is spoken; nothing is sent to any other. ``storage``: the dialogue
     can make the camera become a disk. ``needs_password``: it does so for a password, which is the dock's secret and
-    never stands in a profile.
+    never stands in a profile. ``unprotect``: what is asked before a file is erased.
     """
 
     kind: ControlKind = "none"
@@ -146,6 +158,7 @@ class Console(_Section, frozen=True):
     answer_ms: Annotated[int, msgspec.Meta(ge=10, le=60_000)] = 1000
     prove_ms: Annotated[int, msgspec.Meta(ge=10, le=60_000)] = 5000
     tries: Annotated[int, msgspec.Meta(ge=1, le=20)] = 3
+    unprotect: Request | None = None
 
 
 class CameraClock(_Section, frozen=True):

@@ -13,6 +13,9 @@ SCHEMA = 1
 IDENTITY = frozenset({"serial", "maker", "model", "firmware"})
 BUILT_IN = frozenset({"dir", "stem"})  # what every template knows: the file's folder, its name without extension
 
+OF_A_FILE = frozenset({"path", "sha256", "bytes"})  # what a request about a file can name
+_TAKEN = frozenset({"ID", "BATTERY", "CLOCK", "SETCLOCK", "PROVE", "RELEASE"})
+
 _USB = re.compile(r"[0-9a-f]{4}:([0-9a-f]{4}|[0-9a-f]{0,3}\*)")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+/-]{0,63}|")
 _OVER_USB = frozenset({"amba-bulk", "e12-tcp", "zzx-tcp"})  # spoken to a USB id, not on a serial line
@@ -36,6 +39,7 @@ def mistakes_of(profile: "Profile") -> Iterator[str]:
     yield from _layout_mistakes(profile)
     yield from _place_mistakes(profile)
     yield from _control_mistakes(profile.control)
+    yield from _request_mistakes(profile.control)
     yield from _clock_mistakes(profile)
 
 
@@ -65,6 +69,9 @@ def _need_mistakes(profile: "Profile") -> Iterator[str]:
         if not given[need]:
             where = "control.usb" if need == "control" else f"match.{need}"
             yield f"match.needs: names {need}, but {where} is empty, so that no camera would ever fit; fill it"
+    for hint in profile.match.emptied:
+        if not given[hint]:
+            yield f"match.emptied: names {hint}, but match.{hint} is empty, so that no card would ever fit; fill it"
 
 
 def _identity_mistakes(identity: "CardIdentity") -> Iterator[str]:
@@ -136,6 +143,23 @@ def _control_mistakes(control: "Console") -> Iterator[str]:
         for key in ("usb", "storage", "needs_password"):
             if getattr(control, key):
                 yield f"control.{key}: given, but kind {kind} knows nothing of it; only {_list(_OVER_USB)} do"
+
+
+def _request_mistakes(control: "Console") -> Iterator[str]:
+    if control.unprotect is None:
+        return
+    if control.kind != "reference-console":
+        yield f"control.unprotect: given, but kind {control.kind} knows no such request; only reference-console does"
+    if control.unprotect.verb in _TAKEN:
+        yield f"control.unprotect.verb: {control.unprotect.verb} means something else (docs/reference-camera.md)"
+    for count, template in enumerate(control.unprotect.arguments, 1):
+        try:
+            names = set(_names(template))
+        except ValueError as err:
+            yield f"control.unprotect.arguments[{count}]: {template!r} is not a template: {err}"
+            continue
+        if not template or names - OF_A_FILE:
+            yield f"control.unprotect.arguments[{count}]: {template!r} must be text with any of {_list(OF_A_FILE)}"
 
 
 def _clock_mistakes(profile: "Profile") -> Iterator[str]:

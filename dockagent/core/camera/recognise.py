@@ -15,6 +15,7 @@ from functools import lru_cache
 import msgspec
 
 from dockagent.core import paths
+from dockagent.core.camera import layout
 from dockagent.core.camera.profile import CardIdentity, Impostor, Probe, Profile
 
 _IMPOSTOR = "is not this camera but"
@@ -30,6 +31,7 @@ class CardFacts:
     ``label``: the volume's label. ``paths``: every file, text form. ``files``: first bytes of the files that
     :func:`wanted_files` asked for. ``before``: the ids that the same port showed earlier in this stay: a camera that
     changes its mode changes its id. ``answered``: the profile whose dialogue it answered in that time, or empty.
+    ``whole``: the card was listed to its end, so that what is not in ``paths`` is not on it.
     """
 
     usb: str = ""
@@ -39,6 +41,7 @@ class CardFacts:
     files: Mapping[str, bytes] = field(default_factory=dict)
     before: tuple[str, ...] = ()
     answered: str = ""
+    whole: bool = False
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -182,6 +185,8 @@ def _match(profile: Profile, card: CardFacts, tree: _Tree) -> Match:
         doubts = tuple(f"may also be {what}" for what in alike)
         return Match(profile.name, False, profile.priority, {}, tuple(hints.values()), bare, doubts)
     identity, found, lacks = _probes(profile, card, tree)
+    if lacks and _is_emptied(profile, card, hints):
+        found, lacks = [*found, "its card was emptied"], []
     if "serial" not in identity:
         identity = dict(_named(profile.identity, card)) | identity
     missing = (*(f"{_IMPOSTOR} {what}" for what in alike), *_needs(profile, hints), *lacks)
@@ -232,6 +237,19 @@ def _needs(profile: Profile, hints: Mapping[str, str]) -> Iterator[str]:
         "control": f"was not {' or '.join(profile.control.usb)} on this port before its card came",
     }
     yield from (wanted[need] for need in profile.match.needs if need not in hints)
+
+
+def _is_emptied(profile: Profile, card: CardFacts, hints: Mapping[str, str]) -> bool:
+    """Whether nothing but the camera's own files, and computers', is left on the card, and its other hints are enough
+    for this profile: footage that its probes look for may have been erased."""
+    enough = profile.match.emptied
+    if not (card.whole and enough and all(one in hints for one in enough)):
+        return False
+    place = layout.reader(profile)
+    return all(place(path).role in _NO_FOOTAGE for path in card.paths)
+
+
+_NO_FOOTAGE = ("camera-owned", "os-junk", "private")
 
 
 def _stuck(profile: Profile, stuck: Stuck) -> Match:

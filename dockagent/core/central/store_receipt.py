@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from dockagent.core import strict_json
+from dockagent.core import mistake, strict_json
 from dockagent.core.central.custodian_key import CustodianKey, signed_payload
 from dockagent.core.moment import parse_rfc3339
 from dockagent.errors import Refused
@@ -23,6 +23,8 @@ STORAGE = "storage"  # what was read: the stored object itself, every byte
 ON, OFF, UNKNOWN = "on", "off", "unknown"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _MOST = 4 << 20  # bytes; one line for each object of a folder
+_PERMIT = re.compile(r"permit(?:\.([2-9]|[1-9]\d{1,3}))?\.json")
+_AUDIT = re.compile(r"audit\.([1-9]\d{0,5})\.json")
 _OTHER = re.compile(r"receipt\.[0-9a-f]{8}\.json")
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -113,6 +115,33 @@ def is_name(name: str) -> bool:
     return name == FILE or _OTHER.fullmatch(name) is not None
 
 
+def is_permit(name: str) -> bool:
+    """Whether an object of a clip's folder is a permit, by its name: the first one, or one that renewed it."""
+    return _PERMIT.fullmatch(name) is not None
+
+
+def permit_name(number: int) -> str:
+    """What the permit of this number is called, counted from 1."""
+    return "permit.json" if number == 1 else f"permit.{number}.json"
+
+
+def permit_number(name: str) -> int:
+    """The number in a permit's name; 0 for what is none."""
+    found = _PERMIT.fullmatch(name)
+    return 0 if found is None else int(found[1] or 1)
+
+
+def is_audit(name: str) -> bool:
+    """Whether an object of a clip's folder is the note of an audit, by its name."""
+    return audit_number(name) > 0
+
+
+def audit_number(name: str) -> int:
+    """The number in an audit's name, counted from 1; 0 for what is none."""
+    found = _AUDIT.fullmatch(name)
+    return 0 if found is None else int(found[1])
+
+
 def statement(receipt: StoreReceipt) -> bytes:
     """The payload to be signed (RFC 8785). Raises Refused for what has no such form."""
     return strict_json.canonical(
@@ -146,8 +175,10 @@ def _convert(raw: Any) -> StoreReceipt:
     try:
         receipt = msgspec.convert(raw, StoreReceipt)
         _ = receipt.time_ms, receipt.retention.until_ms
-    except (msgspec.ValidationError, ValueError) as err:
-        raise Refused(f"the receipt is malformed: {err}") from err
+    except msgspec.ValidationError as err:
+        raise Refused(f"the receipt is malformed: {mistake.in_form(err)}") from err
+    except ValueError as err:
+        raise Refused("the receipt is malformed: a time in it is none") from err
     if receipt.legal_hold not in (ON, OFF, UNKNOWN) or receipt.read != STORAGE:
         raise Refused("the receipt does not say whether there is a hold, or that storage was read")
     return receipt

@@ -33,6 +33,7 @@ REVEALS = {
 }
 """Words for people, and the fields that each stands for; a field can also be named itself."""
 _HEX_SALT = re.compile(r"[0-9a-f]{32}")
+_HEX_HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9_.]{1,160}")
 _PART = re.compile(r"[a-z0-9_]{1,32}")
 _MOST = 1000  # fields; a file has 64 tracks at most
@@ -123,7 +124,6 @@ def check(shown: tuple[Shown, ...], count: int, root_hex: str) -> dict[str, Any]
 
 
 def _hash(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text)
-    except ValueError as err:
-        raise Refused(f"{text[:80]!r} is not a hash in hex") from err
+    if not _HEX_HASH.fullmatch(text):
+        raise Refused(f"{text[:80]!r} is not a SHA-256 in lower-case hex")
+    return bytes.fromhex(text)

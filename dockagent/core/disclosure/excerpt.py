@@ -156,6 +156,20 @@ def _run(one: Hashed, asked: Span) -> Run | None:
     return run if run.span.to_ms > asked.from_ms and run.span.from_ms < asked.to_ms else None
 
 
+def covers(one: Hashed, asked: Span, shift: int, *, begins: bool) -> bool:
+    """Whether an excerpt's track ``one``, whose times in the original are ``shift`` units later, is what :func:`plan`
+    takes for the time ``asked``: as far as its own samples can tell. ``begins``: the original begins there too, so that
+    it may have been asked for from an earlier time on. Its end may be earlier than asked for: nothing in an excerpt
+    says when the next sample is."""
+    scale, times = one.box.about.time_scale, one.plays.pts
+    low, high = asked.from_ms * scale, asked.to_ms * scale  # thousandths of units
+    if one.box.about.handler not in (PICTURE, SOUND):
+        return all(low <= (shown + shift) * 1000 < high for shown in times)
+    inside = (times[at] + shift for at in _borders(one) if at)
+    reaches = begins or (times[0] + shift) * 1000 <= low
+    return reaches and all(low < shown * 1000 < high for shown in inside)
+
+
 def _borders(one: Hashed) -> list[int]:
     pts, first, sync = one.plays.pts, one.plays.first, one.box.samples.sync
     before = accumulate(pts, max, initial=pts[0] - 1)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from dockagent.core import strict_json
+from dockagent.core import mistake, strict_json
 from dockagent.core.disclosure.clip_fields import Shown
 from dockagent.core.disclosure.excerpt_cut import Stretch
 from dockagent.errors import Refused
@@ -65,7 +65,7 @@ def parse(data: bytes) -> Proof:
     try:
         proof = msgspec.convert(raw, Proof)
     except msgspec.ValidationError as err:
-        raise Refused(f"not an excerpt's proof: {err}") from err
+        raise Refused(f"not an excerpt's proof: {mistake.in_form(err)}") from err
     if encode(proof) != data:
         raise Refused("not an excerpt's proof: it is not in canonical form (RFC 8785)")
     if proof.file not in FILES:

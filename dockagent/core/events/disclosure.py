@@ -20,7 +20,8 @@ class DisclosureAsked(PersonsAct, frozen=True, tag="disclose.ask"):
 
 class Disclosed(PersonsAct, frozen=True, tag="disclose"):
     """It is on disk, whole. ``asked``: the number of the record that asked for it; ``package_sha256``: of the package's
-    ``tagmanifest-sha256.txt``, or of an excerpt's proof; ``files`` and ``bytes``: of what was handed out."""
+    ``tagmanifest-sha256.txt``, or of an excerpt's proof; ``files`` and ``bytes``: of what was handed out.
+    ``cosigned``: how many witnesses vouch for it, where the dock demands ``quorum`` (0: it demands none)."""
 
     clips: tuple[str, ...]
     kind: Kind
@@ -30,6 +31,8 @@ class Disclosed(PersonsAct, frozen=True, tag="disclose"):
     bytes: int = 0
     ranges: tuple[str, ...] = ()
     tracks: tuple[int, ...] = ()
+    cosigned: int = 0
+    quorum: int = 0
 
 
 class DisclosureFailed(PersonsAct, frozen=True, tag="disclose.failed"):

@@ -15,7 +15,7 @@ from typing import Annotated
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from dockagent.core import paths, strict_json
+from dockagent.core import mistake, paths, strict_json
 from dockagent.core.camera.statement import STATEMENT
 from dockagent.core.moment import parse_rfc3339, rfc3339
 from dockagent.core.proof import dsse
@@ -186,7 +186,7 @@ def parse(payload: bytes) -> Permit:
     try:
         said = msgspec.convert(raw, _Statement)
     except msgspec.ValidationError as err:
-        raise Refused(f"the permit is malformed: {err}") from err
+        raise Refused(f"the permit is malformed: {mistake.in_form(err)}") from err
     return _permit(said)
 
 

@@ -35,10 +35,12 @@ _UNUSED = 64  # refused envelopes that are remembered
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A clip on a card in the dock whose permit is asked for: the store's ``folder`` that its master lies in."""
+    """A clip on a card in the dock whose permit is asked for: the store's ``folder`` that its master lies in, and the
+    ``camera`` that it was read from."""
 
     clip_id: str
     folder: str
+    camera: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,4 +331,4 @@ def _may_have_one(state: State, clip_id: str) -> bool:
 
 def _wanted(state: State, clip_id: str) -> Wanted:
     receipt = state.clips[clip_id].receipt
-    return Wanted(clip_id, receipt.key.rpartition("/")[0] if receipt else "")
+    return Wanted(clip_id, receipt.key.rpartition("/")[0] if receipt else "", state.clips[clip_id].camera)

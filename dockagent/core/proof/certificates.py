@@ -46,7 +46,7 @@ def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
         for one in chain:  # the library parses these only when asked for
             _ = one.subject, one.issuer, one.extensions
     except (ValueError, TypeError, UnsupportedAlgorithm, *_UNREADABLE) as err:  # what the library makes of damage
-        raise Refused(f"chain.pem holds no readable certificates: {_one_line(err)}") from err
+        raise Refused("it holds no readable certificates in PEM: some are damaged, or there are none") from err
     return chain
 
 

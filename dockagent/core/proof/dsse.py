@@ -101,4 +101,4 @@ def _base64(text: object) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as err:  # binascii.Error, and what text outside ASCII raises
-        raise Refused(f"not a DSSE envelope: bad base64: {err}") from err
+        raise Refused("not a DSSE envelope: its payload or a signature is not base64") from err

@@ -122,13 +122,18 @@ def parse(data: bytes) -> Note:
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as err:
-        raise Refused(f"not a signed note: not UTF-8: {err}") from err
+        raise Refused(f"not a signed note: it is not text: byte {err.start} is not UTF-8") from err
     if _has_control(whole):
         raise Refused("not a signed note: it has control characters")
     text, blank, lines = whole.rpartition("\n\n")
     if not blank or not text or not lines.endswith("\n"):
         raise Refused("not a signed note: no blank line followed by whole signature lines")
     return Note(text + "\n", parse_signature_lines(lines))
+
+
+def names(note: Note, key: VerifierKey) -> bool:
+    """Whether a signature line is in the name of ``key``, good or not: anybody can write that."""
+    return any((one.name, one.key_hash) == (key.name, key.key_hash) for one in note.signatures)
 
 
 def check(note: Note, key: VerifierKey) -> None:
@@ -189,7 +194,7 @@ def _decode(text: str, what: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as err:
-        raise Refused(f"not a {what}: bad base64: {err}") from err
+        raise Refused(f"not a {what}: bad base64: {text[:20]!r}") from err
     if _encode(raw) != text:
         raise Refused(f"not a {what}: its base64 is not in the one plain form")
     return raw

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from dockagent.core import plan
 from dockagent.core.model import ClipPhase, State
 from dockagent.core.uplink.trouble import Kind, Trouble
-from dockagent.errors import Retryable
 
 SECOND, MINUTE, HOUR = 1000, 60_000, 3_600_000  # ms
 LONGEST_ASKED_MS = HOUR  # nobody waits longer on a server's word
@@ -60,16 +59,6 @@ RULES: dict[str, Rule] = {
     Kind.HOURS: Rule(0, 0, False, "the upload hours were over"),
 }
 _OLD_LINK, _OLD_CLIP = RULES[Kind.LINK], Rule(SECOND, 5 * MINUTE, False, "it failed")  # of records without a kind
-
-
-class LinkTrouble(Retryable):
-    """A store, or the way to it, could not do what was asked, and why. Stores raise it instead of a bare Retryable
-    wherever they know. ``after_s``: seconds that the server asked us to wait (``Retry-After``), or 0."""
-
-    def __init__(self, kind: Kind, what: str, hint: str = "", *, after_s: float = 0.0) -> None:
-        super().__init__(what, hint)
-        self.kind = kind
-        self.after_s = after_s
 
 
 def rule(kind: str, *, whole: bool) -> Rule:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 GAIN = 1.1  # what one more part must bring, as a factor
 STAYS = 8  # measurements before the next try for one more
-MOST = 8  # parts; more connections than that are unkind to the store
+MOST = 8  # parts; more connections than that are unkind to the store, and no part is held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +24,14 @@ class Flight:
     stays: int = 0
 
 
-def most_parts(memory: int, part_bytes: int) -> int:
-    """How many parts may be under way, where each takes ``part_bytes`` of ``memory`` bytes; one always may."""
-    return max(1, min(MOST, memory // max(1, part_bytes)))
-
-
-def measured(flight: Flight, rate: float, most: int) -> Flight:
+def measured(flight: Flight, rate: float) -> Flight:
     """After a stretch without failure in which as many parts went out as are under way: ``rate`` bytes a second."""
-    if flight.parts > most:
-        return Flight(most, stays=STAYS)
     if flight.stays:
         return replace(flight, stays=flight.stays - 1)
     if flight.before and rate < flight.before * GAIN:
         return Flight(max(1, flight.parts - 1), stays=STAYS)
-    if flight.parts == most:
-        return Flight(most, stays=STAYS)
+    if flight.parts == MOST:
+        return Flight(MOST, stays=STAYS)
     return Flight(flight.parts + 1, before=rate)
 
 

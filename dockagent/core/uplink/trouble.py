@@ -7,6 +7,8 @@ Waits are spread by the clip and the number of the try, so that a replay arrives
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dockagent.errors import Retryable
+
 
 class Kind(StrEnum):
     """Why footage could not be sent: what a person would have to look at."""
@@ -24,6 +26,16 @@ class Kind(StrEnum):
     OBJECT = "object"  # it will not have this one object
     DISK = "own-disk"  # the dock cannot read what it wants to send
     HOURS = "hours"  # no failure: the upload hours were over before it was through
+
+
+class LinkTrouble(Retryable):
+    """A store, or the way to it, could not do what was asked, and why. Stores raise it instead of a bare Retryable
+    wherever they know. ``after_s``: seconds that the server asked us to wait (``Retry-After``), or 0."""
+
+    def __init__(self, kind: Kind, what: str, hint: str = "", *, after_s: float = 0.0) -> None:
+        super().__init__(what, hint)
+        self.kind = kind
+        self.after_s = after_s
 
 
 @dataclass(slots=True)

@@ -1,14 +1,17 @@
 """Hold an excerpt's file against what its proof says of it: sample by sample, and then byte by byte.
 
-Pure over a reader. Everything that is said here as wrong is a sentence for a person.
+Pure over a reader; whoever checks has this done by a child without rights, see
+:func:`dockagent.media.excerpt_tracks.check`. Everything that is said here as wrong is a sentence for a person.
 """
 
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
 from dockagent.core.disclosure import excerpt
+from dockagent.core.disclosure.excerpt import Span
 from dockagent.core.disclosure.excerpt_cut import Stretch
 from dockagent.core.disclosure.excerpt_proof import Proof
 from dockagent.core.movie.boxes import Source, Walker
@@ -19,6 +22,7 @@ from dockagent.core.movie.writer import OutTrack, lay_out
 from dockagent.core.proof import merkle_range
 from dockagent.errors import Refused
 
+_HASH = re.compile(r"[0-9a-f]{64}")  # fromhex() alone would take blanks and capitals: more than one spelling
 _SHOWN = {
     "track": "another kind of media",
     "tb": "another unit of time",
@@ -33,12 +37,14 @@ _SHOWN = {
 @dataclass(frozen=True, slots=True)
 class Found:
     """``wrong``: why these are not samples of the original as it shows them. ``gaps``: why they are no whole
-    stretches. ``findings``: what no signature covers; ``facts``: what was proved."""
+    stretches. ``findings``: what no signature covers; ``facts``: what was proved. ``unread``: why none of this could be
+    found out, or empty."""
 
     wrong: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,9 @@ def check_tracks(source: Source, size: int, proof: Proof, said: Mapping[int, Tra
     if not wrong and not gaps:
         wrong += _other_form(walker, [one.is_here for one in pairs], pair)
         wrong += _other_times(pairs, proof, raw)
-    return Found(tuple(wrong), tuple(gaps), tuple(_uncovered(pairs, raw)), tuple(facts))
+        wrong += _never_asked(pairs, proof)
+    findings = [*_uncovered(pairs, raw), *_less_than_asked(pairs, proof)]
+    return Found(tuple(wrong), tuple(gaps), tuple(findings), tuple(facts))
 
 
 def _pairs(tracks: Sequence[Hashed], proof: Proof, said: Mapping[int, Track]) -> list[_Pair]:
@@ -113,16 +121,16 @@ def _samples(one: _Pair) -> Iterator[str]:
     stretch, said = one.stretch, one.said
     name, there = f"track {one.place}", len(one.is_here.plays)
     end = stretch.first + stretch.samples
+    if not all(map(_HASH.fullmatch, (said.root, *stretch.siblings, *stretch.peaks))):
+        yield f"{name}: its proof holds something that is no hash in hex"
+        return
+    proof = merkle_range.RangeProof(
+        tuple(map(bytes.fromhex, stretch.siblings)), tuple(map(bytes.fromhex, stretch.peaks))
+    )
     try:
-        proof = merkle_range.RangeProof(
-            tuple(map(bytes.fromhex, stretch.siblings)), tuple(map(bytes.fromhex, stretch.peaks))
-        )
         merkle_range.verify(bytes.fromhex(said.root), said.samples, stretch.first, end, proof)
     except Refused as err:
         yield f"{name}: its proof is not of the original's track {stretch.track}: {err.what}"
-        return
-    except ValueError:
-        yield f"{name}: its proof holds something that is no hash"
         return
     if there != stretch.samples:
         what = "were left out" if there < stretch.samples else "were put in"
@@ -203,6 +211,31 @@ def _other_times(pairs: Sequence[_Pair], proof: Proof, raw: Sequence[RawTrack]) 
     shows = begin * 1000 // scale, -(-end * 1000 // scale)
     if (proof.from_ms, proof.to_ms) != shows:
         yield f"it shows {shows[0]} to {shows[1]} ms of the original, not {proof.from_ms} to {proof.to_ms} ms"
+
+
+def _never_asked(pairs: Sequence[_Pair], proof: Proof) -> Iterator[str]:
+    """What was asked for is a word of the proof, but not any word: of it follows where an excerpt begins and ends."""
+    asked = Span(proof.asked_from_ms, proof.asked_to_ms)
+    said = f"what it says was asked for cannot be: {asked.from_ms} to {asked.to_ms} ms"
+    if not 0 <= asked.from_ms < asked.to_ms:
+        yield f"{said} is no time in a clip"
+        return
+    governing = [one for one in pairs if one.said.handler == excerpt.PICTURE][:1] or pairs
+    whole = all(
+        excerpt.covers(one.is_here, asked, one.stretch.shift, begins=not one.stretch.first) for one in governing
+    )
+    if not whole or asked.to_ms <= proof.from_ms or asked.from_ms >= proof.to_ms:
+        yield f"{said} gives another excerpt than {proof.from_ms} to {proof.to_ms} ms"
+
+
+def _less_than_asked(pairs: Sequence[_Pair], proof: Proof) -> Iterator[str]:
+    """An excerpt ends behind what was asked for, or with the original."""
+    goes_on = [one for one in pairs if one.stretch.first + one.stretch.samples < one.said.samples]
+    if goes_on and proof.to_ms < proof.asked_to_ms:
+        yield (
+            f"it ends at {proof.to_ms} ms, before what it says was asked for, {proof.asked_to_ms} ms, and the original"
+            f" goes on in track {goes_on[0].stretch.track}"
+        )
 
 
 def _uncovered(pairs: Sequence[_Pair], raw: Sequence[RawTrack]) -> Iterator[str]:

@@ -1,0 +1,378 @@
+"""The commands that a clip's page prints, copied out of it and run in their order: good packages pass, each forged one
+is caught by the command that is there for it."""
+
+import base64
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dockagent.core.proof import merkle, tlog_proof
+from dockagent.disclosure import commands as shell
+from hil.cameras import card
+from hil.cameras.card import Shift
+from hil.cameras.keyring import identity_in, maker_in
+from hil.cameras.plate import Plate
+from hil.central.tsa import Tsa
+from tests.evidence.disclosing import VALID, Dock, copy, relist
+from tests.evidence.paging import bring, clip_of, commands, page_of, run, swap_payload, without
+from tests.outside import absent
+
+BEGIN, KEYS, FOOTAGE, RECORDS, CAMERA, TIME, WHOLE = range(7)  # the page's commands, in their order
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A dock, the packages that it made of its two clips, and its camera's word on other footage of the same name."""
+
+    dock: Dock
+    package: Path
+    other: Path
+    manifest: Path
+    stranger: Path
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    for tool in ("jq", "openssl", "python3", "sha256sum"):
+        if shutil.which(tool) is None:
+            absent(tool)
+    root = tmp_path_factory.mktemp("dock")
+    with ExitStack() as stack:
+        (root / "tsa").mkdir()
+        tsa = stack.enter_context(Tsa(root / "tsa"))
+        dock = Dock(root)
+        dock.configure(timestamps={"url": tsa.url, "roots": [str(tsa.root_pem)]})
+        dock.film(2)
+        for name, row in zip(("package", "other"), dock.clips(), strict=True):
+            done = dock.disclose(root / name, row["clip_id"])
+            assert done.code == 0, done.err
+        bring(root / "package", trust=dock.trust(), maker=root / "maker" / "root.pem", tsa=tsa.root_pem)
+        manifest, stranger = (_resigned(dock, by) for by in ("maker", "thief"))
+        yield Scene(dock, root / "package", root / "other", manifest, stranger)
+
+
+def _resigned(dock: Dock, by: str) -> Path:
+    """A card with altered footage under the same names, signed by the dock's camera, or by one of another maker."""
+    place, keys = dock.root / f"card-{by}", dock.root / by
+    shutil.copytree(dock.root / "card", place)
+    keys.mkdir(exist_ok=True)
+    for film in place.rglob("*.MP4"):
+        film.write_bytes(film.read_bytes()[:-1] + b"?")
+    plate = Plate(dock.serial)
+    mine = identity_in(keys, maker_in(keys, "Reference", VALID), plate, VALID)
+    card.sign(place, mine, sequence=2, created=Shift(2).begins(3) + timedelta(hours=1))
+    return place
+
+
+@pytest.fixture
+def forged(scene: Scene, tmp_path: Path) -> Path:
+    """A copy to be forged, with what the reader brought beside it."""
+    for file in ("agency.trust", "maker.pem", "tsa.pem"):
+        shutil.copy(scene.package.with_name(file), tmp_path / file)
+    return copy(scene.package, tmp_path / "forged")
+
+
+def test_the_good_package_passes_all_of_them(scene: Scene) -> None:
+    steps = commands(page_of(scene.package))
+    before = sorted(path.name for path in scene.package.rglob("*"))
+    ran = run(scene.package, steps)
+    assert (ran.code, ran.printed) == (0, [prints for _, prints in steps if prints]), ran.err
+    assert len(steps) == 7
+    assert "BWC-0001" in ran.out and "Time stamp: " in ran.out
+    assert sorted(path.name for path in scene.package.rglob("*")) == before
+
+
+def test_typed_into_a_plain_shell_they_do_the_same(scene: Scene, forged: Path) -> None:
+    steps = without(commands(page_of(scene.package)), "maker.pem", "tsa.pem")
+    typed = ("bash", "--norc", "-i")
+    assert run(scene.package, steps, shell=typed).printed == [prints for _, prints in steps if prints]
+    master_and_its_digest(forged)
+    ran = run(forged, steps, shell=typed)
+    assert (ran.code, len(ran.printed)) == (1, 1)
+    assert "FAILED: " in ran.err
+
+
+# ---- forgeries ------------------------------------------------------------------------------------------------------
+
+
+def master_and_its_digest(folder: Path) -> None:
+    """Another film, and its digest wherever the package tells the old one in words."""
+    film = clip_of(folder) / "master.mp4"
+    old = hashlib.sha256(film.read_bytes()).hexdigest()
+    film.write_bytes(film.read_bytes()[::-1])
+    new = hashlib.sha256(film.read_bytes()).hexdigest()
+    for page in (folder / "data").rglob("*.html"):
+        page.write_text(page.read_text().replace(old, new))
+    relist(folder)
+
+
+def record_and_its_film(folder: Path) -> None:
+    """Another film, and its digest in the clip record."""
+    film = clip_of(folder) / "master.mp4"
+    old = hashlib.sha256(film.read_bytes()).hexdigest().encode()
+    film.write_bytes(film.read_bytes()[::-1])
+    swap_payload(clip_of(folder) / "record.json", old, hashlib.sha256(film.read_bytes()).hexdigest().encode())
+    relist(folder)
+
+
+def another_clips_record(folder: Path, scene: Scene) -> None:
+    """Another clip's film with the dock's own good record of it, under this clip's name."""
+    for name in ("record.json", "master.mp4"):
+        shutil.copy(clip_of(scene.other) / name, clip_of(folder) / name)
+    relist(folder)
+
+
+def _alone(entry: bytes, signed: bytes) -> bytes:
+    """A proof that an entry is in a ledger of its own, under a note that nobody signed."""
+    origin, _, _, *rest = signed.decode().split("\n")
+    root = base64.b64encode(merkle.leaf_hash(entry)).decode()
+    return tlog_proof.TlogProof(0, (), "\n".join([origin, "1", root, *rest]).encode()).encode()
+
+
+def self_made_note(folder: Path) -> None:
+    """A text that the dock did sign, but that is no entry of its ledger, is said to be one."""
+    entry = (clip_of(folder) / "record.json").read_bytes()
+    head = next(one for one in (folder / "data" / "ledger").iterdir() if one.name.isdigit())
+    stem = folder / "data" / "records" / "00000000-admit"
+    stem.with_name(stem.name + ".dsse.json").write_bytes(entry)
+    stem.with_name(stem.name + ".tlog-proof").write_bytes(_alone(entry, head.read_bytes()))
+    relist(folder)
+
+
+def self_made_checkpoint(folder: Path) -> None:
+    """The same, with the note among the checkpoints as well."""
+    self_made_note(folder)
+    proof = tlog_proof.parse((folder / "data" / "records" / "00000000-admit.tlog-proof").read_bytes())
+    (folder / "data" / "ledger" / "1").write_bytes(proof.checkpoint)
+    relist(folder)
+
+
+def note_of_another_root(folder: Path) -> None:
+    """A proof whose note has the size of the checkpoint, and a root that is not its."""
+    proof = next((folder / "data" / "records").glob("*-acquire.tlog-proof"))
+    origin, size, root, rest = proof.read_text().split("\n\n", 1)[1].split("\n", 3)
+    proof.write_text(proof.read_text().replace(root, base64.b64encode(bytes(32)).decode()))
+    assert origin and size and rest
+    relist(folder)
+
+
+def another_checkpoint(folder: Path) -> None:
+    """The dock's own checkpoint of another size in place of the one that the proofs lead to."""
+    later = tlog_proof.parse(folder.with_name(f"{folder.name}.tlog-proof").read_bytes()).checkpoint
+    for one in list((folder / "data" / "ledger").iterdir()):
+        if one.name.isdigit():
+            assert one.read_bytes() != later
+            one.write_bytes(later)
+    relist(folder)
+
+
+def custody_record(folder: Path) -> None:
+    """What a record of the clip's custody says."""
+    swap_payload(next((folder / "data" / "records").glob("*-acquire.dsse.json")), b"BWC-0001", b"BWC-0002")
+    relist(folder)
+
+
+def older_record(folder: Path, scene: Scene) -> None:
+    """The record by which the ledger knows the clip record is another clip's."""
+    for mine in (folder / "data" / "records").glob("*-admit.*"):
+        mine.unlink()
+    for other in (scene.other / "data" / "records").glob("*-admit.*"):
+        shutil.copy(other, folder / "data" / "records")
+    for head in (scene.other / "data" / "ledger").iterdir():
+        shutil.copy(head, folder / "data" / "ledger")
+    relist(folder)
+
+
+def manifest_of_other_footage(folder: Path, scene: Scene) -> None:
+    """A list by the same camera, under its own good signature, which has other bytes under the name."""
+    shutil.copy(scene.manifest / "manifest.dsse.json", clip_of(folder))
+    relist(folder)
+
+
+def strangers_manifest(folder: Path, scene: Scene) -> None:
+    """A list by somebody's camera of the same number, with the certificates of somebody's maker."""
+    for name in ("manifest.dsse.json", "chain.pem"):
+        shutil.copy(scene.stranger / name, clip_of(folder))
+    relist(folder)
+
+
+def stamp_of_another(folder: Path, scene: Scene) -> None:
+    """A time stamp over another checkpoint."""
+    for one in (folder / "data" / "ledger").glob("*.tsr"):
+        shutil.copy(next((scene.other / "data" / "ledger").glob("*.tsr")), one)
+    relist(folder)
+
+
+def record_beside(folder: Path) -> None:
+    """What the record beside the package says: for whom it was made."""
+    swap_payload(folder.with_name(f"{folder.name}.record.json"), b"Defence", b"Nobody!")
+
+
+def record_of_another_package(folder: Path, scene: Scene) -> None:
+    """The good record and proof of another package."""
+    for suffix in (".record.json", ".tlog-proof"):
+        shutil.copy(scene.other.with_name(f"other{suffix}"), folder.with_name(f"{folder.name}{suffix}"))
+
+
+def proof_beside(folder: Path) -> None:
+    """The record is good, and stands in a ledger of its own."""
+    proof = folder.with_name(f"{folder.name}.tlog-proof")
+    head = tlog_proof.parse(proof.read_bytes()).checkpoint
+    proof.write_bytes(_alone(folder.with_name(f"{folder.name}.record.json").read_bytes(), head))
+
+
+def one_file_less(folder: Path) -> None:
+    """A custody record was taken out, and the lists made anew."""
+    for file in (folder / "data" / "records").glob("*-transfer.*"):
+        file.unlink()
+    relist(folder)
+
+
+def one_file_more(folder: Path) -> None:
+    """A file that no list names."""
+    (folder / "data" / "clips" / "more.mp4").write_bytes(b"another film")
+
+
+def no_beside(folder: Path) -> None:
+    """Nothing lies beside the package."""
+    folder.with_name(f"{folder.name}.record.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("forge", "caught"),
+    [
+        (master_and_its_digest, FOOTAGE),
+        (record_and_its_film, FOOTAGE),
+        (another_clips_record, FOOTAGE),
+        (self_made_note, RECORDS),
+        (self_made_checkpoint, RECORDS),
+        (note_of_another_root, RECORDS),
+        (another_checkpoint, RECORDS),
+        (custody_record, RECORDS),
+        (older_record, RECORDS),
+        (manifest_of_other_footage, CAMERA),
+        (strangers_manifest, CAMERA),
+        (stamp_of_another, TIME),
+        (record_beside, WHOLE),
+        (record_of_another_package, WHOLE),
+        (proof_beside, WHOLE),
+        (one_file_less, WHOLE),
+        (one_file_more, WHOLE),
+        (no_beside, WHOLE),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_a_forged_package_is_caught(scene: Scene, forged: Path, forge: Callable[..., None], caught: int) -> None:
+    steps = commands(page_of(scene.package))
+    if forge.__code__.co_argcount == 2:
+        forge(forged, scene)
+    else:
+        forge(forged)
+    assert [text for text, _ in commands(page_of(forged))] == [text for text, _ in steps]
+    ran = run(forged, steps)
+    assert (ran.code != 0, ran.printed) == (True, [prints for _, prints in steps[:caught] if prints]), ran.err
+    code, _ = scene.dock.verify(forged)
+    assert code != 0
+
+
+def test_keys_that_the_reader_did_not_bring_open_nothing(scene: Scene, forged: Path, tmp_path: Path) -> None:
+    """A thief's dock of the same name: its own package passes with its own keys only."""
+    thief = Dock(tmp_path / "thief")
+    thief.root.mkdir()
+    thief.configure()
+    thief.film(1)
+    assert thief.disclose(tmp_path / "stolen", thief.clips()[0]["clip_id"]).code == 0
+    steps = without(commands(page_of(tmp_path / "stolen")), "maker.pem")
+    ran = run(tmp_path / "stolen", steps)
+    assert (ran.code, len(ran.printed)) == (1, 1)
+    assert "signed by no key that you brought" in ran.err
+    bring(forged, trust=thief.trust())
+    assert run(tmp_path / "stolen", steps).code == 0
+    said = json.loads(forged.with_name("agency.trust").read_text())
+    said["docks"][0]["origin"] = "another/ledger"
+    forged.with_name("agency.trust").write_text(json.dumps(said))
+    assert run(tmp_path / "stolen", steps).printed == []
+
+
+def test_the_agencys_ca_is_enough(tmp_path: Path) -> None:
+    """The dock's certificate names it; one that the same CA gave to somebody else opens nothing."""
+    dock = _certified(tmp_path, "dock-7")
+    assert dock.disclose(tmp_path / "package", dock.clips()[0]["clip_id"]).code == 0
+    bring(tmp_path / "package", ca=tmp_path / "ca.pem")
+    steps = without(commands(page_of(tmp_path / "package")), "maker.pem")
+    assert [shell.FROM_CA in text for text, _ in steps] == [False, True, False, False, False, False]
+    ran = run(tmp_path / "package", steps)
+    assert (ran.code, ran.printed) == (0, [prints for _, prints in steps if prints]), ran.err
+    trust = tmp_path / "package" / "data" / "keys" / "trust.json"
+    said = json.loads(trust.read_bytes())
+    swapped = base64.b64decode(said["docks"][0]["statement"]["payload"]).replace(b'"dock-7"', b'"dock-8"')
+    said["docks"][0]["statement"]["payload"] = base64.b64encode(swapped).decode()
+    trust.write_text(json.dumps(said))
+    assert run(tmp_path / "package", steps).printed == []
+    assert run(tmp_path / "package", without(steps, "agency.pem")).code != 0, "no trust file was brought"
+
+
+def _certified(root: Path, name: str) -> Dock:
+    """A dock whose identity an agency's CA (``ca.pem``) certified, as docs/keys.md says it."""
+    dock = Dock(root)
+    dock.configure()
+    dock.film(1)
+    assert dock.run("keys", "enroll", "--out", root / "dock.csr").code == 0
+    ca: list[str | Path] = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        root / "ca.key",
+    ]
+    about: list[str | Path] = [
+        "-subj",
+        "/O=North Police/CN=CA",
+        "-addext",
+        "keyUsage=critical,keyCertSign",
+        "-days",
+        "30",
+        "-out",
+        root / "ca.pem",
+    ]
+    subprocess.run(["openssl", "req", "-x509", *ca, *about], check=True, capture_output=True, timeout=60)
+    words: list[str | Path] = [
+        "-req",
+        "-in",
+        root / "dock.csr",
+        "-CA",
+        root / "ca.pem",
+        "-CAkey",
+        root / "ca.key",
+        "-days",
+        "20",
+    ]
+    words += ["-copy_extensions", "copyall", "-out", root / "dock.pem"]
+    subprocess.run(["openssl", "x509", *words], check=True, capture_output=True, timeout=60)
+    (root / "chain.pem").write_text((root / "dock.pem").read_text() + (root / "ca.pem").read_text())
+    done = dock.run("keys", "enroll", "--certificate", root / "chain.pem", "--ca", root / "ca.pem")
+    assert done.code == 0, done.err
+    assert name in dock.run("keys", "show").out
+    return dock
+
+
+def test_the_project_publishes_the_same_commands(scene: Scene) -> None:
+    """Whoever forges a page can forge its commands: a reader compares them with these."""
+    published = (Path(__file__).parents[2] / "docs" / "disclosure.md").read_text()
+    for text in (shell.TOOLS, shell.FROM_CA, shell.KEYS, shell.FOOTAGE, shell.RECORDS, shell.CAMERA, shell.TIME):
+        assert text in published, text
+    assert shell.WHOLE in published
+    steps = commands(page_of(scene.package))
+    assert steps[BEGIN][0].split("\n", 3)[3] == shell.TOOLS
+    readme = (scene.package / "README.txt").read_text()
+    assert [text for text, _ in steps if text not in readme] == []
