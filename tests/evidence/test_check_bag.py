@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from dockagent.errors import Missing
 from dockagent.evidence.report import Report
 from dockagent.evidence.verify import verify
 
@@ -163,8 +162,9 @@ def test_a_folder_of_bags_is_a_report_for_each(tmp_path: Path) -> None:
 def test_a_folder_without_a_declaration_is_no_bag(tmp_path: Path) -> None:
     made = bag(tmp_path / "bag", tagmanifest_sha256=None)
     (made / "bagit.txt").unlink()
-    with pytest.raises(Missing):
-        verify(made, None)
+    (report,) = verify(made, None)
+    assert report.exit_code != 0
+    assert "bagit.txt is not there" in str(report)
 
 
 @pytest.mark.parametrize("name", ["tagmanifest-letter.html", "tagmanifest-x/letter.html", "letter.html"])

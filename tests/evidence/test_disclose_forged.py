@@ -45,7 +45,12 @@ def test_a_list_on_record_as_a_derivative_makes_no_package(dock: Dock, altered: 
     clip = dock.clips()[0]["clip_id"]
     (altered / "data" / "index.html").write_text("<h1>All of it is another story</h1>")
     relist(altered)
-    told = dock.run("disclose", clip, "--derivative", altered / "tagmanifest-sha256.txt", *GROUNDS)
+    inside = dock.run("disclose", clip, "--derivative", altered / "tagmanifest-sha256.txt", *GROUNDS)
+    assert inside.code == 2
+    assert "is part of a package" in inside.err
+    redacted = tmp_path / "redacted.mp4"
+    redacted.write_bytes((altered / "tagmanifest-sha256.txt").read_bytes())
+    told = dock.run("disclose", clip, "--derivative", redacted, *GROUNDS)
     assert told.code == 0, told.err
     assert dock.disclose(tmp_path / "next", clip).code == 0
     entry = sorted((tmp_path / "next" / "data" / "records").glob("*-disclose.dsse.json"))[-1]
