@@ -3,14 +3,15 @@
 //	ffmpeg -v error -i excerpt.mp4 -map 0 -c copy -f framehash -hash sha256 - >lines
 //	go run check-excerpt.go excerpt.json lines [KEY.pem VKEY [RECORD PROOF]]
 //
-// It shows that the samples which ffmpeg reads in the excerpt are one stretch of the original's, without a gap, each at
+// The film lies beside excerpt.json, as it was handed out. It shows that the samples which ffmpeg reads in it are one stretch of the original's, without a gap, each at
 // its place in time, set up for the decoder as there; and that the dock said so in a ledger whose checkpoint it signed.
 // KEY.pem is the dock's public record key, VKEY its checkpoint key, from somebody whom you trust. Without them those that
 // came with the excerpt are taken, which says nothing about who the signer is. Of a dock that changed its keys in between
 // both are needed: more PEM blocks in one file, vkeys with a space between them.
 //
 // RECORD and PROOF lie beside the excerpt's folder (FOLDER.record.json, FOLDER.tlog-proof). They show that this very
-// proof was handed out, with every word in it, also those that nothing else proves: what was asked for.
+// proof was handed out, with every word in it, also those that nothing else proves: what was asked for, and the digest of
+// the whole film, so that nothing that ffmpeg does not print can have been changed.
 //
 // Needed: Go, and golang.org/x/mod (Debian: golang-golang-x-mod-dev).
 package main
@@ -25,7 +26,9 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -50,7 +53,9 @@ type stretch struct { // where the excerpt's track lies in it
 }
 
 type proof struct {
-	Tracks []stretch
+	File, Sha256 string
+	Bytes        int64
+	Tracks       []stretch
 	Fields *struct {
 		Count int64
 		Shown []struct {
@@ -121,7 +126,31 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return samples(said.Tracks, tracks, string(lines))
+	if err := samples(said.Tracks, tracks, string(lines)); err != nil {
+		return err
+	}
+	return film(args[0], said)
+}
+
+// film compares the film beside the proof with the digest that the proof states.
+func film(file string, said proof) error {
+	if said.File != filepath.Base(said.File) || strings.HasPrefix(said.File, ".") {
+		return fmt.Errorf("the proof names the film %q", said.File)
+	}
+	source, err := os.Open(filepath.Join(filepath.Dir(file), said.File))
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	digest := sha256.New()
+	size, err := io.Copy(digest, source)
+	if err != nil {
+		return err
+	}
+	if size != said.Bytes || hex.EncodeToString(digest.Sum(nil)) != said.Sha256 {
+		return fmt.Errorf("%s is not the film that the proof is of: it has another digest", said.File)
+	}
+	return nil
 }
 
 // handed checks the ledger's record that this very proof was handed out, and the record's place in the ledger.

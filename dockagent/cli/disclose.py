@@ -6,6 +6,7 @@ import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -161,7 +162,7 @@ def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
         work,
         tuple(dsse.key_id(one.record_key) for one in docks),
     )
-    checkpoints, said = heads(disk, leaves, asked)
+    checkpoints, said = heads(disk, leaves, asked, SystemClock())
     c2pa = credential(settings.disclosure.c2pa_chain, settings.disclosure.c2pa_key)
     stamp, vouched = asked.stamp if asked else None, quorum(checkpoints, asked)
     return Sources(places, leaves, docks, checkpoints, SystemClock(), said, stamp, c2pa, vouched)
@@ -196,4 +197,5 @@ def _say(args: argparse.Namespace, done: _Done) -> None:
     print(f"{done.out}: {done.files} files, {size(done.bytes)}, on record as {done.record.index}")
     print(f"its digest (sha256 of tagmanifest-sha256.txt): {done.sha256}")
     print(f"the ledger's checkpoint over it is vouched for by {done.proved}")
-    print(f"look at {done.out / 'data' / 'index.html'}; check it with `dockagent verify {done.out} --trust FILE`")
+    check = f"dockagent verify {quote(str(done.out))} --trust FILE"
+    print(f"look at {done.out / 'data' / 'index.html'}; check it with `{check}`")

@@ -66,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
     if len(args.clips) != 1:
         raise UsageError("an excerpt or a derivative is of one clip", "name one")
     if args.derivative:
+        if args.from_ or args.to or args.tracks or args.reveal or args.out:
+            raise UsageError(
+                "a derivative is put on record whole", "leave out --from, --to, --tracks, --reveal and --out"
+            )
         return _derivative(args)
     if not (args.from_ and args.to):
         raise UsageError("an excerpt needs a beginning and an end", "give --from T and --to T")

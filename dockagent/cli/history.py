@@ -28,7 +28,7 @@ def one_clip(found: State, args: argparse.Namespace) -> Clip:
     """The clip that ``args.clip`` names: by its id, or by enough of its first digits. Raises Missing where there is
     none, UsageError where it is too short or fits several."""
     if len(args.clip) < SHORTEST:
-        raise UsageError(f"{args.clip} is too short to tell clips apart", f"give at least {SHORTEST} digits")
+        raise UsageError(f"{args.clip!r} is too short to tell clips apart", f"give at least {SHORTEST} digits")
     fits = [clip for clip in found.clips.values() if clip.id.startswith(args.clip)]
     if not fits:
         raise Missing(f"no clip {args.clip} in {config.home(args)}", "see `dockagent clips`")

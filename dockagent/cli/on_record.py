@@ -31,6 +31,7 @@ def refuse_taken(places: Iterable[Path], hint: str) -> None:
 def prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:
     """Write record and proof of ``recorded``, the hand-out of ``out``, beside it; gives who vouches for the checkpoint
     that the proof leads to. Raises Retryable where no checkpoint is over the record."""
+    from dockagent.clock import SystemClock
     from dockagent.core.proof import tlog_proof
     from dockagent.daemon import notary
     from dockagent.disclosure.heads import heads
@@ -38,7 +39,7 @@ def prove(args: argparse.Namespace, recorded: Recorded, out: Path) -> str:
 
     disk, folder = RealDisk(config.home(args)), RealDisk(out.parent)
     leaves = Leaves(disk, "ledger")
-    checkpoints, said = heads(disk, leaves, notary(config.of(args), disk))
+    checkpoints, said = heads(disk, leaves, notary(config.of(args), disk), SystemClock())
     head = next((one for one in checkpoints if one.size > recorded.index), None)
     if head is None:
         raise Retryable(

@@ -131,8 +131,11 @@ sed '1,/^$/d' "$beside.tlog-proof" > "$d/note"
 checked "$d/note"
 proved "$beside.record.json" "$beside.tlog-proof"
 sha256sum --quiet -c tagmanifest-sha256.txt manifest-sha256.txt
+sha512sum --quiet -c tagmanifest-sha512.txt
+diff <(cut -c 67- tagmanifest-sha256.txt | sort) <(cut -c 131- tagmanifest-sha512.txt | sort)
 diff <(cut -c 67- tagmanifest-sha256.txt manifest-sha256.txt | sort) \\
-  <(find . ! -type d ! -path './tagmanifest-*' | cut -c 3- | sort)
+  <(find . ! -type d | grep -Ev '^\\./tagmanifest-sha(256|512)\\.txt$' | cut -c 3- | sort)
+test -z "$(find . ! -type f ! -type d)"
 echo "the package is whole\""""
 
 

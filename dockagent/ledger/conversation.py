@@ -44,7 +44,7 @@ def conversation(
             connection.sock = context.wrap_socket(line, server_hostname=host) if context else line
             yield connection
         except (OSError, http.client.HTTPException) as err:
-            if over.is_set():
+            if over.is_set() or isinstance(err, TimeoutError):  # a line that is silent meets its own limit as early
                 raise TimeoutError(f"no whole answer in {timeout_s:g} s") from err
             raise
         finally:

@@ -1,5 +1,6 @@
 """Excerpts built to deceive are refused, each with its reason. The forger has no key, and every other tool."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,10 @@ DECEITS: dict[str, tuple[Forge, str]] = {
     "it is in slow motion": (parts(slow), "at other times"),
     "it stands still for a moment": (parts(pause), "its samples from .* are not number"),
     "its unit of time is another": (octets(in_box(b"mdhd", 20, (15000).to_bytes(4, "big"))), "another unit of time"),
+    "its last sample lasts for ages": (
+        octets(in_box(b"mdhd", 24, (1 << 60).to_bytes(8, "big"))),
+        "its edit list or durations are not those of an excerpt",
+    ),
     "a bit is another": (parts(flip), "its samples from .* are not number .* altered"),
     "its tree is the forger's": (own_tree, "its proof is not of the original's track 0"),
     "it was encoded again": (
@@ -250,6 +255,14 @@ def test_a_deceit_is_refused_with_its_reason(scene: dict[str, Any], tmp_path: Pa
     assert report.verdicts["complete"].word != "pass"
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(report.verdicts["intact"].why)
+
+
+def test_a_picture_wider_by_half_a_pixel_is_a_finding(scene: dict[str, Any], tmp_path: Path) -> None:
+    folder = excerpts.copy(scene["honest"], tmp_path / "forged")
+    octets(in_box(b"tkhd", 90, b"\x80\x00"))(folder)
+    report = scene["dock"].check(folder)
+    assert report.exit_code == 3
+    assert any(re.search(r"asks players to show .* as \d+\.5x", one) for one in report.findings)
 
 
 def test_samples_of_another_clip_are_refused(scene: dict[str, Any], tmp_path: Path) -> None:

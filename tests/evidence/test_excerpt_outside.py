@@ -26,7 +26,6 @@ NOT_IN_LINES = {
     "something is hidden behind it": "players never see it",
     "something is hidden in it": "players never see it",
     "it is said to show another time": "a word in the proof",
-    "it is only named otherwise": "a word in the proof",
 }
 
 

@@ -241,6 +241,30 @@ def one_file_more(folder: Path) -> None:
     (folder / "data" / "clips" / "more.mp4").write_bytes(b"another film")
 
 
+def one_that_is_called_as_a_list(folder: Path) -> None:
+    """A folder whose name begins as that of the lists of lists."""
+    (folder / "tagmanifest-x").mkdir()
+    (folder / "tagmanifest-x" / "evil.mp4").write_bytes(b"another film")
+
+
+def a_weak_list(folder: Path) -> None:
+    """A list of a kind that no package has."""
+    (folder / "tagmanifest-md5.txt").write_text("0" * 32 + "  bagit.txt\n")
+
+
+def a_shorter_list(folder: Path) -> None:
+    """The second list of lists lost a line."""
+    file = folder / "tagmanifest-sha512.txt"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+
+
+def a_film_elsewhere(folder: Path) -> None:
+    """The film is a link to the same bytes outside, which may be others tomorrow."""
+    film = clip_of(folder) / "master.mp4"
+    shutil.move(film, folder.with_name("outside.mp4"))
+    film.symlink_to(folder.with_name("outside.mp4"))
+
+
 def no_beside(folder: Path) -> None:
     """Nothing lies beside the package."""
     folder.with_name(f"{folder.name}.record.json").unlink()
@@ -266,6 +290,10 @@ def no_beside(folder: Path) -> None:
         (proof_beside, WHOLE),
         (one_file_less, WHOLE),
         (one_file_more, WHOLE),
+        (one_that_is_called_as_a_list, WHOLE),
+        (a_weak_list, WHOLE),
+        (a_shorter_list, WHOLE),
+        (a_film_elsewhere, WHOLE),
         (no_beside, WHOLE),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

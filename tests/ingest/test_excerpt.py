@@ -128,6 +128,9 @@ def test_a_derivative_is_on_record_with_its_digest(station: Station, tmp_path: P
     assert (done["what"]["kind"], done["what"]["package_sha256"]) == ("derivative", digest)
     assert done["what"]["clips"] == [clip_of(station)["clip_id"]]
     assert "cannot read" in disclose(station, "--derivative", tmp_path / "absent", code=2).stderr
+    assert (
+        "put on record whole" in disclose(station, "--derivative", redacted, "--from", "1", "--to", "2", code=2).stderr
+    )
     assert newest(station, "disclose.failed")["what"]["kind"] == "derivative"
     station.verify()
 

@@ -169,7 +169,7 @@ def _other_form(walker: Walker, tracks: Sequence[Hashed], raw: tuple[bool, tuple
     """An excerpt has one form only, so that nothing can be hidden in another: its head is written again."""
     quicktime, kinds = raw
     again = [_again(one, kind) for one, kind in zip(tracks, kinds, strict=True)]
-    if any(one.wait < 0 or one.lasts < 0 for one in again):
+    if any(one.wait < 0 or not 0 <= one.lasts < 1 << 32 for one in again):
         yield "its edit list or durations are not those of an excerpt"
         return
     layout = lay_out(again, quicktime=quicktime)
@@ -244,8 +244,8 @@ def _uncovered(pairs: Sequence[_Pair], raw: Sequence[RawTrack]) -> Iterator[str]
         lasts = its.duration - dts[-1]
         if lasts > max(2 * max((after - before for before, after in pairwise(dts)), default=0), about.time_scale):
             yield f"the last sample of track {one.place} lasts {lasts / about.time_scale:.3f} s; nothing proves that"
-        if about.handler == excerpt.PICTURE and (its.width >> 16, its.height >> 16) != (about.width, about.height):
+        if about.handler == excerpt.PICTURE and (its.width, its.height) != (about.width << 16, about.height << 16):
             yield (
                 f"track {one.place} asks players to show {about.width}x{about.height} pixels as"
-                f" {its.width >> 16}x{its.height >> 16}; no signature covers that"
+                f" {its.width / 65536:g}x{its.height / 65536:g}; no signature covers that"
             )
