@@ -5,6 +5,7 @@ from typing import Any
 from dockagent.core import events as ev
 from dockagent.core import plan
 from dockagent.core.camera.inventory import Finding
+from dockagent.core.central.receipt import BY_CUSTODIAN
 from dockagent.core.model import UNDELIVERED, Clip, ClipPhase, State
 from dockagent.core.movie.clip_samples import Measure
 from dockagent.core.stream.in_stream import InStream
@@ -162,17 +163,22 @@ def transferred(state: State, event: ev.Transferred, at_ms: int) -> None:
 
 
 def delivered(state: State, event: ev.Delivered, at_ms: int) -> None:
-    """The store proved that it holds it; what is in quarantine stays in the dock all the same."""
+    """The store proved that it holds it, or its custodian did, who says nothing about the way there. What is in
+    quarantine stays in the dock all the same."""
     clip = state.clips[event.clip_id]
     clip.receipt = event.receipt
     clip.findings.extend(event.findings)
-    link.answered(state, at_ms)
+    if event.receipt.proof != BY_CUSTODIAN:
+        link.answered(state, at_ms)
     to_phase(state, clip, C.DONE if clip.quarantine else C.DELIVERED)
 
 
 def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
     """A step failed: it goes to the end of its queue, or on without a preview, or back to where it can be mended."""
     clip = state.clips[event.clip_id]
+    if event.step in SENDS and clip.receipt is not None and clip.receipt.proof == BY_CUSTODIAN:
+        _sent_in_vain(state, event, at_ms)
+        return
     if event.step == "measure" and clip.phase is C.VERIFIED:
         _measured(state, clip, Measure(why=f"byte tree only: {event.reason}", doubt=True))
         return
@@ -193,6 +199,12 @@ def clip_failed(state: State, event: ev.ClipFailed, at_ms: int) -> None:
     _wait(state, clip, event, at_ms)
     state.queues[clip.phase].pop(clip.id, None)
     state.queues[clip.phase][clip.id] = None
+
+
+def _sent_in_vain(state: State, event: ev.ClipFailed, at_ms: int) -> None:
+    """Meanwhile the custodian found the clip in the store: what failed says something about the link alone."""
+    if event.link:
+        link.failed(state, event.clip_id, Trouble(event.reason, kind=event.kind or Kind.LINK), at_ms, event.after_ms)
 
 
 def _wait(state: State, clip: Clip, event: ev.ClipFailed, at_ms: int) -> None:

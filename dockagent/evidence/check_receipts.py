@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dockagent.core import strict_json
+from dockagent.core.central.receipt import BY_CUSTODIAN
 from dockagent.core.proof import dsse
 from dockagent.errors import Refused
 from dockagent.evidence.report import Report, Verdict
@@ -29,10 +30,12 @@ class StoredClip:
 
 @dataclass(slots=True)
 class _Told:
-    """What the ledger says: receipts by key, and the digests of clip records by their folder."""
+    """What the ledger says: receipts by key, the digests of clip records by their folder, and the keys that a
+    custodian's receipt was taken for."""
 
     receipts: dict[str, dict[str, Any]] = field(default_factory=dict)
     admitted: dict[str, set[str]] = field(default_factory=dict)
+    vouched: set[str] = field(default_factory=set)
 
 
 def clips_in(stores: Sequence[Path]) -> list[StoredClip]:
@@ -49,7 +52,8 @@ def check_published(ledger: str, lines: Iterable[bytes], store: Path) -> Report 
     Which receipts are this store's: those that name it; where it was moved or copied, those that name the same one as
     the ledger's last, for a dock publishes where it delivers.
     """
-    every = list(_told(lines).receipts.values())
+    told = _told(lines)
+    every = list(told.receipts.values())
     here = store.absolute().as_uri()
     name = here if any(one["store"] == here for one in every) else (every[-1]["store"] if every else "")
     own = {one["key"]: one for one in every if one["store"] == name}
@@ -57,7 +61,7 @@ def check_published(ledger: str, lines: Iterable[bytes], store: Path) -> Report 
         return None
     others = len(every) - len(own)
     facts = (f"{others} receipts were given by another store than {name}, and were not looked for",) if others else ()
-    return Report("receipts", ledger, {"complete": _held(own, [store])}, facts=facts)
+    return Report("receipts", ledger, {"complete": _held(own, [store])}, facts=(*facts, *_unnamed(own, told)))
 
 
 def check_receipts(
@@ -78,7 +82,14 @@ def check_receipts(
         verdicts["intact"] = _known(its, told)
     if own:
         verdicts["complete"] = _held(own, stores)
-    return Report("receipts", ledger, verdicts) if verdicts else None
+    return Report("receipts", ledger, verdicts, facts=tuple(_unnamed(own, told))) if verdicts else None
+
+
+def _unnamed(own: dict[str, dict[str, Any]], told: _Told) -> Iterator[str]:
+    """Said where a clip counts as delivered by a custodian's receipt, and no record says which one."""
+    count = sum(one["proof"] == BY_CUSTODIAN and key not in told.vouched for key, one in own.items())
+    if count:
+        yield f"{count} clips count as delivered by a custodian's receipt of which the ledger has no record"
 
 
 def _held(own: dict[str, dict[str, Any]], stores: Sequence[Path]) -> Verdict:
@@ -127,6 +138,8 @@ def _told(lines: Iterable[bytes]) -> _Told:
         kind, what = record.get("type"), record.get("what")
         if kind == "receipt":
             told.receipts |= {one["key"]: one for one in (what["receipt"], *what["others"])}
+        elif kind == "custodian.receipt":
+            told.vouched.add(what["word"]["key"])
         elif kind in ("admit", "quarantine"):
             told.admitted.setdefault(what["prefix"].rstrip("/"), set()).add(what["record_sha256"])
     return told

@@ -110,7 +110,7 @@ def task(order: od.Order, state: State, world: World) -> Step:
     elif isinstance(order, od.Notarize):
         step = partial(notarize.notarize, world)
     elif isinstance(order, od.AskCustodian):
-        step = partial(ask_custodian.ask, world, custodian_table.wanted(state))
+        step = partial(ask_custodian.ask, world, custodian_table.wanted(state, world.store.url))
     elif isinstance(order, eo.SeekPermits):
         clips = permit_table.wanted(state, order.sessions)
         step = partial(erase.seek, world, order.sessions, clips, dict(state.permits.refused))

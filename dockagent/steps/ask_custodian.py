@@ -1,7 +1,7 @@
 """Ask the custodian for receipts of what was delivered, and hold each against what was read from the camera."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from dockagent.core import events as ev
@@ -20,10 +20,11 @@ _LONGEST = 500  # characters of a reason
 
 
 def ask(world: World, wanted: Sequence[Wanted]) -> tuple[ev.Event, ...]:
-    """What came of asking about these clips. A custodian who is away is asked about the others later."""
+    """What came of asking about these clips: for one whose key is taken a good receipt is its delivery too. A custodian
+    who is away is asked about the others later."""
     if world.custodian is None:
         raise Missing("no custodian is named", "name one in [custodian]")
-    found, reason, tried = list[ev.Event](), "", 0
+    events, reason, tried, found = list[ev.Event](), "", 0, 0
     for one in wanted:
         tried += 1
         try:
@@ -32,8 +33,9 @@ def ask(world: World, wanted: Sequence[Wanted]) -> tuple[ev.Event, ...]:
             reason = str(err)[:_LONGEST]
             break
         if data is not None:
-            found.append(_judge(world.custodian, one, data))
-    return (*found, CustodianAsked(tried, len(found), reason))
+            events += _judge(world.custodian, one, data)
+            found += 1
+    return (*events, CustodianAsked(tried, found, reason))
 
 
 def _fetch(custodian: Counterparty, one: Wanted) -> bytes | None:
@@ -41,16 +43,19 @@ def _fetch(custodian: Counterparty, one: Wanted) -> bytes | None:
     return custodian.fetch("receipts", one.clip_id, folder, store_receipt.name_for(master))
 
 
-def _judge(custodian: Counterparty, one: Wanted, data: bytes) -> ev.Event:
+def _judge(custodian: Counterparty, one: Wanted, data: bytes) -> Iterator[ev.Event]:
     digest = hashlib.sha256(data).hexdigest()
     try:
         said = store_receipt.read(data, custodian.keys)
         custodian_table.check_word(said, one)
     except Refused as err:
         reason = f"the custodian's receipt for this clip is false: {err.what}"[:_LONGEST]
-        return CustodianRefuted(one.clip_id, digest, reason)
+        yield CustodianRefuted(one.clip_id, digest, reason)
+        return
     key_id = next(key.key_id for key in custodian.keys if key.name == said.custodian)
-    return CustodianReceived(one.clip_id, _word(said, digest, key_id))
+    if one.store:
+        yield custodian_table.delivery(said, one)
+    yield CustodianReceived(one.clip_id, _word(said, digest, key_id))
 
 
 def _word(said: StoreReceipt, digest: str, key_id: str) -> CustodianWord:

@@ -21,6 +21,7 @@ def failed(clip: str, step: str, err: DockError | OSError, *, unread: bool) -> e
         link=link.RULES[kind].whole,
         kind=str(kind),
         after_ms=after_ms,
+        key=err.key if isinstance(err, Unseen) else "",
     )
 
 
@@ -32,7 +33,9 @@ def kind_of(err: DockError | OSError, *, unread: bool) -> Kind:
         return err.kind
     if isinstance(err, DiskFull):
         return Kind.FULL
-    if isinstance(err, Retryable) and not isinstance(err, Unseen):
+    if isinstance(err, Unseen):
+        return Kind.UNSEEN
+    if isinstance(err, Retryable):
         return Kind.LINK
     return Kind.OBJECT
 

@@ -4,6 +4,9 @@ A key that holds other bytes is never overwritten. For a master that is an alarm
 that another dock delivered the same clip before: our record goes beside it under a name of its own. So does a sealed
 object: every sealing gives other bytes, and nobody but the recipients can tell whether the other one is as good.
 
+A key that is taken, where this dock may not look by what, is met in the same way. Only a master that was not sealed has
+no other name: it waits for the custodian, who may look (``ask_custodian``).
+
 What the spool no longer holds as it was is found here at the latest. A damaged master is kept aside, and the clip is
 pulled again from its camera; a damaged record is signed again; a damaged preview is left out.
 """
@@ -27,7 +30,7 @@ from dockagent.errors import DockError, Permanent, Retryable
 from dockagent.steps import sending
 from dockagent.steps.sending import check_hours
 from dockagent.steps.world import World
-from dockagent.stores import PART_SIZE, Conflict, Source, Stored
+from dockagent.stores import PART_SIZE, Conflict, Source, Stored, Unseen
 
 PIECE = 1 << 20
 _NO_HOLD = {
@@ -66,8 +69,9 @@ def send_preview(world: World, task: Task) -> tuple[ev.Event, ...]:
     for thing in task.preview:
         try:
             receipts.append(_put_large(world, task, thing, f"preview/{thing.name}"))
-        except Conflict:
-            text = f"the store holds another preview/{thing.name} of this clip already; that one stays"
+        except (Conflict, Unseen) as err:
+            other = "something this dock may not look at as" if isinstance(err, Unseen) else "another"
+            text = f"the store holds {other} preview/{thing.name} of this clip already; that one stays"
             findings.append(Finding("preview", text, "notice"))
         except (DockError, OSError) as err:
             if isinstance(err, Retryable) and not task.unread:
@@ -80,10 +84,11 @@ def send_preview(world: World, task: Task) -> tuple[ev.Event, ...]:
 def send_master(world: World, task: Task) -> tuple[ev.Event, ...]:
     """Put what speaks for the master, then the master; its receipt is the proof that the clip is delivered."""
     try:
-        others = tuple(_put_witnesses(world, task))
-        listed, findings = _put_line(world, task)
+        put = [*_put_witnesses(world, task), *_put_line(world, task)]
         receipt = _put_master(world, task)
-        return (ev.Delivered(task.clip, receipt, others + listed, (*findings, *_of_hold(receipt))),)
+        others = tuple(one for one in put if isinstance(one, Receipt))
+        findings = tuple(one for one in put if isinstance(one, Finding))
+        return (ev.Delivered(task.clip, receipt, others, (*findings, *_of_hold(receipt))),)
     except _RecordDamaged as err:
         return (ev.ClipFailed(task.clip, "send-master", str(err), retry=True, link=False, record=True),)
     except (DockError, OSError) as err:
@@ -112,13 +117,13 @@ def _put_large(world: World, task: Task, thing: Thing, name: str) -> Receipt:
     """Put a master or a preview; a sealed one beside another sealed copy that is there already."""
     try:
         return _put(world, task, thing, f"{task.folder}/{name}", name)
-    except Conflict:
+    except (Conflict, Unseen):
         if not name.endswith(plan.SEALED):
             raise
     return _put(world, task, thing, f"{task.folder}/{name}", plan.other_seal(name, thing.sha256))
 
 
-def _put_witnesses(world: World, task: Task) -> Iterator[Receipt]:
+def _put_witnesses(world: World, task: Task) -> Iterator[Receipt | Finding]:
     if task.manifest_sha256:
         for name, path in (
             ("manifest.dsse.json", plan.manifest_file(task.manifest_sha256)),
@@ -132,22 +137,24 @@ def _put_witnesses(world: World, task: Task) -> Iterator[Receipt]:
     yield _put_small(world, task, path, "record.json", f"record.json.{world.keys.key_id[:8]}")
 
 
-def _put_line(world: World, task: Task) -> tuple[tuple[Receipt, ...], tuple[Finding, ...]]:
+def _put_line(world: World, task: Task) -> Iterator[Receipt | Finding]:
     """Put the clip's line into the catalogue; another one of ours is there where the record was signed twice. A store
     that will not have it (a policy that names no ``catalogue/``) stops no evidence."""
     try:
         listed = catalogue.line(world.disk.read(f"{task.folder}/record.json"))
         if listed is None:
-            return (), ()
+            return
         key, line = listed
         try:
-            return (_put_bytes(world, key, line),), ()
-        except Conflict:
-            return (_put_bytes(world, catalogue.again(key, line), line),), ()
+            yield _put_bytes(world, key, line)
+        except (Conflict, Unseen):
+            yield _put_bytes(world, catalogue.again(key, line), line)
+    except Unseen as err:
+        yield Finding("catalogue", f"this clip's line in the store's catalogue cannot be seen: {err.what}", "notice")
     except Retryable:
         raise
     except DockError as err:
-        return (), (Finding("catalogue", f"this clip has no line in the store's catalogue: {err}", "warning"),)
+        yield Finding("catalogue", f"this clip has no line in the store's catalogue: {err}", "warning")
 
 
 def _put_bytes(world: World, key: str, data: bytes) -> Receipt:
@@ -155,15 +162,20 @@ def _put_bytes(world: World, key: str, data: bytes) -> Receipt:
     return receipt_of(world.store.url, world.store.put(key, source))
 
 
-def _put_small(world: World, task: Task, path: str, name: str, otherwise: str) -> Receipt:
-    """Put a small object under ``name``; where that is taken by other bytes, under a name that says whose it is."""
+def _put_small(world: World, task: Task, path: str, name: str, otherwise: str) -> Receipt | Finding:
+    """Put a small object under ``name``; where that is taken by other bytes, under a name that says whose it is, and
+    then what it is. Where even that one is taken and may not be looked at, an earlier try put it there."""
     thing = thing_of(name, world.disk.read(path))
     for tried in (name, otherwise):
         try:
             return _put(world, task, thing, path, tried)
-        except Conflict:
+        except (Conflict, Unseen):
             continue
-    return _put(world, task, thing, path, f"{otherwise}.{thing.sha256[:8]}")
+    last = f"{otherwise}.{thing.sha256[:8]}"
+    try:
+        return _put(world, task, thing, path, last)
+    except Unseen:
+        return Finding("unseen", f"the store has {last} already; nobody here can see that it is this clip's", "notice")
 
 
 def thing_of(name: str, data: bytes) -> Thing:

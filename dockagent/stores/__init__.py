@@ -21,8 +21,12 @@ class Conflict(Permanent):
 
 
 class Unseen(Retryable):
-    """The key is taken, and this credential may not look at what lies there. It may be ours. The way to the store is
-    in order: only this object waits, for a custodian's receipt or for the right to look."""
+    """The ``key`` is taken, and this credential may not look at what lies there. It may be ours. The way to the store
+    is in order: only this object waits, for a custodian's receipt or for the right to look."""
+
+    def __init__(self, key: str, what: str, hint: str = "") -> None:
+        super().__init__(what, hint)
+        self.key = key
 
 
 @dataclass(frozen=True, slots=True)

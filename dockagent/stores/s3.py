@@ -317,12 +317,15 @@ class S3Store:
         return digest.hexdigest()
 
     def _settle(self, place: Place, key: str, source: Source, refusal: ClientError) -> Stored:
-        """The store says that the key is taken, perhaps by ourselves in a try whose answer was lost: find out."""
+        """The store says that the key is taken, perhaps by ourselves in a try whose answer was lost: find out. Who may
+        not look believes only a 412: the other answers may pass, and leave nothing there."""
         try:
             stored = self._held(place, key, source)
         except ClientError as err:
             if status(err) != 403:
                 raise
+            if status(refusal) != 412:
+                raise refusal from err
             raise self._cannot_tell(key) from err
         if stored is None:
             raise refusal
@@ -348,6 +351,7 @@ class S3Store:
 
     def _cannot_tell(self, key: str) -> Unseen:
         return Unseen(
+            key,
             f"{self.url} holds something under {key} that this credential may not look at",
             "allow it s3:GetObject on what it writes, or wait for the custodian's receipt",
         )

@@ -78,6 +78,7 @@ class Look:
 
     def _cannot_tell(self, key: str) -> Unseen:
         return Unseen(
+            key,
             f"{self._url} holds something under {key} that this user may not look at",
             "let it read what it writes, or set read_back = false in [swift], and see docs/swift.md",
         )

@@ -15,7 +15,7 @@ from dockagent.core.model import CHUNK, Thing
 from dockagent.core.moment import Instant
 from dockagent.errors import Gone, Permanent, Retryable
 from dockagent.steps.growing import Board
-from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored
+from dockagent.stores import MOST_REPLACED, Conflict, Source, Stored, Unseen
 from dockagent.stores.keys import replaceable
 from dockagent.transports import Control, FileFact, FootageReader
 from tests.simulation.memory_disk import MemoryDisk
@@ -161,7 +161,9 @@ class SimFootage:
 
 class MemoryStore:
     """A :class:`dockagent.stores.Store` that outlives every crash of the dock. ``trouble``: how often it fails, before
-    or after it took the object. ``spoil``: what a lying store does to bytes it says it holds (negative controls)."""
+    or after it took the object. ``spoil``: what a lying store does to bytes it says it holds (negative controls).
+    ``blind``: the dock may only put, and is not told what lies under a key that is taken. ``deaf``: how often it is not
+    told that a master arrived."""
 
     url = "memory://store"
 
@@ -172,7 +174,8 @@ class MemoryStore:
         self.used = 0
         self.careless = False  # keeps early parts badly, and joins them without comparing (a negative control)
         self.refuses: set[str] = set()
-        self.away = False
+        self.away = self.blind = False
+        self.deaf = 0.0
 
     def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
         self._maybe("the store is away")
@@ -183,11 +186,15 @@ class MemoryStore:
         if key in self.refuses:
             raise Permanent(f"{key}: refused for good (simulated)")
         held = self.objects.get(key)
+        if held is not None and self.blind:
+            raise Unseen(key, f"{key} is taken")
         if held is not None and held != data and self.spoil is None:
             raise Conflict(f"{key} holds other bytes")
         data = self._joined(key, data, source)
         self.objects[key] = self.spoil(data) if self.spoil else data
         self._maybe("the answer was lost")
+        if self.deaf and "/master" in key and self.random.random() < self.deaf:
+            raise Retryable("the answer about a master was lost (simulated)")
         if progress:
             progress(len(data))
         return Stored(key, source.size, source.sha256, proof="re-read")

@@ -79,7 +79,8 @@ class Crew:
 class Life:
     """Everything of one seed. ``lies``, ``spoil``, ``forgets``, ``blunders`` and ``steals`` are for negative controls:
     a disk whose sync does nothing, a store that keeps other bytes, one that keeps none, a dock that seals other bytes,
-    somebody who frees the room of held clips, a dock that does not wait for its custodian. ``cut_at``: cut the
+    somebody who frees the room of held clips, a dock that does not wait for its custodian. ``blind``: the dock may only
+    put, so that a put whose answer was lost is settled by the custodian. ``cut_at``: cut the
     power at just this durable call, and never again; otherwise the seed decides."""
 
     seed: int
@@ -90,6 +91,7 @@ class Life:
     steals: bool = False
     hasty: bool = False
     erases: bool = False
+    blind: bool = False
     cut_at: int = 0
     spool_reserve: int = 0
     notary_every_ms: int = 60_000
@@ -116,6 +118,7 @@ class Life:
         self.disk = MemoryDisk(self.random, lies=self.lies)
         trouble = self.random.choice((0.0, 0.05, 0.3))
         self.store = MemoryStore(self.random, trouble, self._spoiler())
+        self.store.blind, self.store.deaf = self.blind, 0.5 * self.blind
         self.cameras = {one.serial: one for one in (self._camera(n) for n in range(self.random.randint(1, 3)))}
         self.outsiders = Outsiders(self.seed, self.clock, self.random.choice((0.0, 0.2, 0.6)))
         away = 1.0 if self.hasty else Random(self.seed).choice((0.0, 0.3, 0.7))

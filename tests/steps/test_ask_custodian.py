@@ -1,6 +1,7 @@
 """A dock asks for receipts: over HTTP and from a folder; what is false is an alarm, who is away is asked again."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ import msgspec
 import pytest
 
 from dockagent.config import Custodian as Named
+from dockagent.core import events as ev
 from dockagent.core.central import store_receipt
 from dockagent.core.central.custodian_table import Wanted
 from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
@@ -104,6 +106,27 @@ def test_a_receipt_about_other_bytes_is_an_alarm(bench: Bench, changed: dict[str
     assert isinstance(refuted, CustodianRefuted)
     assert "is false" in refuted.reason
     assert end.found == 1
+
+
+def test_for_a_clip_whose_key_is_taken_the_receipt_is_the_delivery(bench: Bench) -> None:
+    wanted = bench.wanted(store=bench.folder.url)
+    delivered, received, end = asked(bench.peer(), wanted)
+    assert isinstance(delivered, ev.Delivered)
+    assert isinstance(received, CustodianReceived)
+    proof = delivered.receipt
+    assert (proof.proof, proof.store, proof.key) == ("custodian", bench.folder.url, wanted.key)
+    assert (proof.bytes, proof.sha256) == (len(CLIP), hashlib.sha256(CLIP).hexdigest())
+    assert (received.word.key, received.word.version) == (proof.key, proof.version)
+    assert end == CustodianAsked(1, 1)
+
+
+@pytest.mark.parametrize("changed", [{"store": "s3://elsewhere/force"}, {"sha256": "00" * 32}, {"bytes": 1}])
+def test_a_receipt_of_another_store_or_about_other_bytes_delivers_nothing(
+    bench: Bench, changed: dict[str, Any]
+) -> None:
+    refuted, end = asked(bench.peer(), bench.wanted(**{"store": bench.folder.url, **changed}))
+    assert isinstance(refuted, CustodianRefuted)
+    assert end == CustodianAsked(1, 1)
 
 
 def test_a_receipt_by_nobody_who_is_known_is_an_alarm(bench: Bench, tmp_path: Path) -> None:

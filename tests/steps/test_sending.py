@@ -20,7 +20,7 @@ ERRORS: list[tuple[DockError | OSError, bool, Kind, bool]] = [
     *((LinkTrouble(kind, "as it happens"), False, kind, True) for kind in Kind),
     (Retryable("the store is away"), False, Kind.LINK, True),
     (DiskFull("no room in the store"), False, Kind.FULL, True),
-    (Unseen("it may be ours"), False, Kind.OBJECT, True),
+    (Unseen("clips/x/master", "it may be ours"), False, Kind.UNSEEN, True),
     (Permanent("never"), False, Kind.OBJECT, False),
     (Conflict("other bytes"), False, Kind.OBJECT, False),
     (Missing("nobody knows"), False, Kind.OBJECT, False),

@@ -93,3 +93,17 @@ def test_a_store_that_is_away_is_asked_again() -> None:
     event = sent(*a_dock(Watched(Retryable("away"), ".ndjson")))
     assert isinstance(event, ev.ClipFailed)
     assert event.retry
+
+
+def test_a_line_that_is_there_and_may_not_be_seen_stops_no_evidence() -> None:
+    store = Watched()
+    world, record = a_dock(store)
+    store.blind = True
+    assert isinstance(sent(world, record), ev.Delivered)
+    for said in ([], ["catalogue"]):
+        del store.objects["clips/c1/master"]
+        event = sent(world, record)
+        assert isinstance(event, ev.Delivered)
+        assert [one.code for one in event.findings if one.code == "catalogue"] == said
+    lines = [data for key, data in store.objects.items() if key.startswith("catalogue/")]
+    assert (len(lines), len(set(lines))) == (2, 1)

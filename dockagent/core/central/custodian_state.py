@@ -27,11 +27,14 @@ class CustodianWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @dataclass(slots=True)
 class CustodianState:
     """``words``: by clip; ``waiting``: delivered clips without one, with when they were delivered (ms since 1970 UTC),
-    the one that is asked for next first; ``alarms``: clips with a receipt that is false, and why. ``asked_ms``: when
+    the one that is asked for next first; ``unseen``: clips that are not delivered as far as the dock can tell, because
+    the store has something under their master's key, which is given, that the dock may not look at: they wait too, from
+    when they met it; ``alarms``: clips with a receipt that is false, and why. ``asked_ms``: when
     receipts were last asked for; ``misses``: how often in a row none came; ``reason``: what stood in the way then."""
 
     words: dict[str, CustodianWord] = field(default_factory=dict)
     waiting: dict[str, int] = field(default_factory=dict)
+    unseen: dict[str, str] = field(default_factory=dict)
     alarms: dict[str, str] = field(default_factory=dict)
     asked_ms: int = 0
     misses: int = 0

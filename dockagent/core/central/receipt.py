@@ -2,9 +2,12 @@
 
 import msgspec
 
+BY_CUSTODIAN = "custodian"
+
 
 class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The store's word that it holds an object, as :class:`dockagent.stores.Stored` gave it. ``checksum``: the SHA-256
+    """The store's word that it holds an object, as :class:`dockagent.stores.Stored` gave it; or, where ``proof`` is
+    :data:`BY_CUSTODIAN`, the custodian's, who read it back for a dock that may not. ``checksum``: the SHA-256
     that the store states, as it writes it: of the object, or over the digests of its parts, ``part_size`` bytes each
     (0: it went in one piece). ``hold``: what is known of the legal hold that was asked for."""
 

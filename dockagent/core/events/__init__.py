@@ -281,7 +281,8 @@ class Transferred(Event, frozen=True, tag="transfer"):
 
 
 class Delivered(Event, frozen=True, tag="receipt"):
-    """The store proved that it holds the master. ``others``: what went with it (record, manifest, chain, line)."""
+    """The store proved that it holds the master, or the custodian did (``proof`` of the receipt is then ``custodian``).
+    ``others``: what went with it (record, manifest, chain, line)."""
 
     clip_id: str
     receipt: Receipt
@@ -301,6 +302,7 @@ class ClipFailed(Event, frozen=True, tag="clip.failed"):
     record: bool = False  # the clip record is not what it was: it has to be signed again
     kind: str = ""  # core/uplink/trouble.py: Kind; empty in old records
     after_ms: int = 0  # the store asked us to wait so long
+    key: str = ""  # under which the store has something that this dock may not look at
 
 
 class Disposed(Event, frozen=True, tag="dispose"):

@@ -15,6 +15,7 @@ settings     5 s   15 min  everybody the same
 full         5 s   15 min  everybody the same
 own-disk     5 s   15 min  this clip  with the others
 object       5 s   1 h     this clip  with the others; where the store refused it for good: once a day
+unseen       5 min 6 h     this clip  with the others; the custodian's receipt settles it before
 hours        -     -       this clip  when the upload hours begin again; it is no failure
 ============ ===== ======= ========= ==================================================================================
 
@@ -56,6 +57,7 @@ RULES: dict[str, Rule] = {
     Kind.FULL: Rule(5 * SECOND, 15 * MINUTE, True, "the store is full"),
     Kind.DISK: Rule(5 * SECOND, 15 * MINUTE, False, "the dock cannot read its own copy"),
     Kind.OBJECT: Rule(5 * SECOND, HOUR, False, "the store will not take this object"),
+    Kind.UNSEEN: Rule(5 * MINUTE, 6 * HOUR, False, "the store has something there that this dock may not look at"),
     Kind.HOURS: Rule(0, 0, False, "the upload hours were over"),
 }
 _OLD_LINK, _OLD_CLIP = RULES[Kind.LINK], Rule(SECOND, 5 * MINUTE, False, "it failed")  # of records without a kind

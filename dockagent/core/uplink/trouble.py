@@ -24,6 +24,7 @@ class Kind(StrEnum):
     THROTTLED = "throttled"  # it asks us to come later
     STORE = "store"  # it failed by itself
     OBJECT = "object"  # it will not have this one object
+    UNSEEN = "unseen"  # its name is taken there, and we may not look by what
     DISK = "own-disk"  # the dock cannot read what it wants to send
     HOURS = "hours"  # no failure: the upload hours were over before it was through
 

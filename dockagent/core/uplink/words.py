@@ -21,7 +21,7 @@ def clip_waits(clip: Clip, state: State, now_ms: int, terms: Terms) -> str:
         return ""
     trouble = state.uplink.trouble
     if clip.trouble.reason and clip.trouble.kind != Kind.HOURS and not _of_the_link(clip.trouble):
-        return f"{_named(clip.trouble)}; {_again(clip.trouble, state, now_ms, terms)}"
+        return f"{_named(clip.trouble)}; {_again(clip.trouble, state, now_ms, terms)}{_settles(clip, state)}"
     if trouble.attempts:
         return f"waiting: the store is away{_since(state, terms)}; {_again(trouble, state, now_ms, terms)}"
     if not terms.hours.open(now_ms) and not terms.exempt(clip):
@@ -91,6 +91,13 @@ def _named(trouble: Trouble) -> str:
     """What it is, and what was said word for word."""
     known = link.RULES.get(trouble.kind)
     return f"{known.words}: {trouble.reason}" if known else trouble.reason
+
+
+def _settles(clip: Clip, state: State) -> str:
+    """What else would bring a clip to its end whose key is taken."""
+    if clip.id in state.custodian.alarms:
+        return f"; ALARM: {state.custodian.alarms[clip.id]}"
+    return "; the custodian's receipt for it counts as delivery" if clip.id in state.custodian.unseen else ""
 
 
 def _of_the_link(trouble: Trouble) -> bool:
