@@ -114,7 +114,9 @@ def test_what_a_dock_may_not_see_is_delivered_by_its_custodian_s_receipt(
         assert any("delivered, proof: custodian" in one["what"] for one in clip["timeline"])
         verified = again.trusted(central.copy(other.place.root / "copy"), other.place.home)
         receipts = [one for one in verified.json()["reports"] if one["kind"] == "receipts"]
-        assert any(str(other.place.home) in one["path"] for one in receipts)
-        for one in receipts:
+        own = [one for one in receipts if str(other.place.home) in one["path"]]
+        assert len(own) == 1
+        # Ceph 16 let the second dock's record replace the first one's, which the first one's ledger tells of.
+        for one in own if refuses_nothing_but_empty(gateway) else receipts:
             assert (one["verdicts"]["complete"]["verdict"], one["facts"]) == ("pass", []), verified.out
     assert masters(central) == before, "nothing was written over"
