@@ -1,6 +1,7 @@
 """How the configuration says that a store is reached. Nothing is sent, and no store's client is loaded."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dockagent.clock import Clock
 from dockagent.config import Config, dock_id
@@ -12,6 +13,9 @@ from dockagent.stores.s3_pending import Uploads
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.shelf import Shelf, open_shelf
 from dockagent.stores.swift_settings import SwiftSettings
+
+if TYPE_CHECKING:
+    from dockagent.stores.archive import Archive
 
 
 def configured_store(config: Config, home: Path, url: str, clock: Clock, *, remember: bool = True) -> Store:
@@ -27,6 +31,14 @@ def configured_store(config: Config, home: Path, url: str, clock: Clock, *, reme
 def configured_shelf(config: Config, home: Path, url: str) -> Shelf:
     """The same store for reading. Raises UsageError."""
     return open_shelf(_chosen(config, home, url), s3_settings(config), swift=swift_settings(config))
+
+
+def configured_archive(config: Config, url: str, clock: Clock, writer: str = "") -> "Archive":
+    """The store at ``url`` for a custodian, reached as ``[store]`` and ``[swift]`` say; ``writer`` as for
+    ``open_archive``. Raises UsageError."""
+    from dockagent.stores.archive import open_archive  # no dock needs it
+
+    return open_archive(url, s3_settings(config), clock, swift_settings(config), writer)
 
 
 def refuse_unnamed(config: Config, home: Path, url: str) -> None:

@@ -3,14 +3,15 @@
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockagent.errors import Interrupted
 
 if TYPE_CHECKING:
+    from dockagent.custodian.service import Open
     from dockagent.custodian.settings import File
-    from dockagent.stores.s3_settings import S3Settings
 
 HELP = "the counter-party beside the store: re-reads what docks delivered, signs receipts and permits"
 DESCRIPTION = """Finds what docks delivered, reads it back from storage, checks it against the docks' records and
@@ -27,7 +28,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
         ("once", run_once, "one round; exit 1 where something is not what it must be, 3 with findings"),
     ):
         one = acts.add_parser(name, parents=[parent], help=words)
-        one.add_argument("--store", metavar="URL", default="", help="file:///DIR or s3://BUCKET/PREFIX")
+        one.add_argument(
+            "--store", metavar="URL", default="", help="file:///DIR, s3://BUCKET/PREFIX or swift://CONTAINER/PREFIX"
+        )
         one.set_defaults(run=act, log_default="info" if name == "run" else "warning")
     keys = acts.add_parser("keys", parents=[parent], help="make its keys where there are none, and print their lines")
     keys.set_defaults(run=run_keys)
@@ -79,14 +82,12 @@ def run_keys(args: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(args: argparse.Namespace) -> "tuple[File, Path, S3Settings, str]":
-    from dockagent import config
+def _opened(args: argparse.Namespace) -> "tuple[File, Path, Open, str]":
     from dockagent.custodian import settings
-    from dockagent.reach import s3_settings
+    from dockagent.reach import configured_archive
 
     file = settings.load(Path(args.config) if args.config else None)
-    s3 = s3_settings(config.Config(store=file.store))
-    return file, settings.home_of(file, args.home or ""), s3, args.store
+    return file, settings.home_of(file, args.home or ""), partial(configured_archive, file.reached), args.store
 
 
 def _listening(port: int) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dockagent.doctor.check import Check
 
 _OWN_TABLES = frozenset({"service", "permits"})  # of a custodian's file, and of no dock's
-_SHARED = frozenset({"custodian", "store"})
+_SHARED = frozenset({"custodian", "store", "swift"})
 
 
 def is_custodian(args: argparse.Namespace) -> bool:
@@ -47,8 +47,7 @@ def custodians_checks(args: argparse.Namespace) -> "Iterator[Check]":
     from dockagent.doctor import of_custodian
     from dockagent.doctor.machine import look
     from dockagent.ledger import witness_key
-    from dockagent.reach import s3_settings
-    from dockagent.stores.archive import open_archive
+    from dockagent.reach import configured_archive
 
     file, clock = settings.load(_file(args)), SystemClock()
     home, table, door = settings.home_of(file, args.home or ""), file.custodian, file.service
@@ -64,7 +63,7 @@ def custodians_checks(args: argparse.Namespace) -> "Iterator[Check]":
         return f"by the rule {policy!r}, share {table.share}" if policy else f"none are signed; share {table.share}"
 
     def cameras() -> int:
-        archive = open_archive(url, s3_settings(config.Config(store=file.store)), clock)
+        archive = configured_archive(file.reached, url, clock)
         return len({one for top in ("clips/", "quarantine/") for one in archive.names(top)})
 
     setup = of_custodian.Setup(
@@ -75,6 +74,7 @@ def custodians_checks(args: argparse.Namespace) -> "Iterator[Check]":
         key_files=(key.PRIVATE, key.PUBLIC, witness_key.PRIVATE, witness_key.PUBLIC),
         keys=keys,
         docks=lambda: len(settings.trust_of(file).docks),
+        signs=bool(file.permits.policy),
         terms=terms,
         tls=lambda: tls_of(door.cert, door.key, door.client_ca) is not None,
         cameras=cameras,

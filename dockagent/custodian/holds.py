@@ -163,7 +163,7 @@ class Holds:
         return done
 
     def _clear(self, folder: ClipFolder, told: Reports) -> list[Held] | None:
-        if self._active(folder.clip_id):
+        if self._active(folder.clip_id) or not self.custodian.archive.knows_holds:
             return []
         mine, left, done = self._mine(folder), list[str](), list[Held]()
         for name in _objects(folder):

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dockagent import systemd
@@ -25,14 +26,16 @@ from dockagent.ledger.lock import locked
 from dockagent.ledger.trust import Trust
 from dockagent.ledger.witness import Witness
 from dockagent.ledger.witness_key import WitnessKey
-from dockagent.stores.archive import open_archive
-from dockagent.stores.s3_settings import S3Settings
+from dockagent.stores.archive import Archive
 
 log = logging.getLogger(__name__)
 
 STATE = "witness"
 _BEAT_S = 5.0
 _LATE_ROUNDS = 10
+
+Open = Callable[[str, Clock, str], Archive]
+"""Opens the store at a URL, for somebody who is named by letters and digits. Raises UsageError."""
 
 
 class Ended(Exception):
@@ -41,12 +44,11 @@ class Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a custodian is made of."""
+    """What a custodian is made of. ``open_again``: its store once more, for those who ask it."""
 
     custodian: Custodian
     file: File
-    s3: S3Settings
-    url: str
+    open_again: Callable[[], Archive]
 
 
 def open_keys(home: Path, name: str) -> tuple[SigningKey, WitnessKey]:
@@ -59,7 +61,7 @@ def open_keys(home: Path, name: str) -> tuple[SigningKey, WitnessKey]:
 
 
 @contextmanager
-def opened(file: File, home: Path, s3: S3Settings, url: str = "") -> Iterator[Parts]:
+def opened(file: File, home: Path, open_store: Open, url: str = "") -> Iterator[Parts]:
     """The custodian of ``home``, the only one over it while this is entered. ``url``: a store instead of the file's.
     Raises UsageError for settings that cannot work, Refused where another process works with this home."""
     clock, chosen = SystemClock(), url or file.store.url
@@ -70,7 +72,7 @@ def opened(file: File, home: Path, s3: S3Settings, url: str = "") -> Iterator[Pa
     disk = RealDisk(home / STATE)
     with locked(disk.path("lock"), "custodian"):
         custodian = Custodian(
-            archive=open_archive(chosen, s3, clock),
+            archive=open_store(chosen, clock, key.public.key_id),
             key=key,
             clock=clock,
             trust=trust,
@@ -78,7 +80,7 @@ def opened(file: File, home: Path, s3: S3Settings, url: str = "") -> Iterator[Pa
             share=share.parse(file.custodian.share),
             witness=Witness(disk, witness_key, _logs(trust), clock),
         )
-        yield Parts(custodian, file, s3, chosen)
+        yield Parts(custodian, file, partial(open_store, chosen, clock, key.public.key_id))
 
 
 def run(parts: Parts, ready: Callable[[int], None] = lambda port: None) -> None:
@@ -156,8 +158,7 @@ def _serve(stack: ExitStack, parts: Parts, state: ServiceState) -> int:
     if not service.listen:
         return 0
     tls = tls_of(service.cert, service.key, service.client_ca)
-    archive = open_archive(parts.url, parts.s3, parts.custodian.clock)
-    server = DeskServer(service.listen, Desk(archive, parts.custodian.witness, state), tls)
+    server = DeskServer(service.listen, Desk(parts.open_again(), parts.custodian.witness, state), tls)
     server.start()
     stack.callback(server.stop)
     log.info("the custodian answers at %s%s", service.listen, " (TLS)" if tls else "")

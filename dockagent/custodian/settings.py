@@ -60,12 +60,18 @@ class Permits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file; ``[store]`` is a dock's own table, with the custodian's credential in it."""
+    """The whole file; ``[store]`` and ``[swift]`` are a dock's own tables, with the custodian's credential in them."""
 
     custodian: Table = Table()
     service: Service = Service()
     permits: Permits = Permits()
     store: config.Store = config.Store()
+    swift: config.Swift = config.Swift()
+
+    @property
+    def reached(self) -> config.Config:
+        """How its store is reached, as a dock's configuration would say it."""
+        return config.Config(store=self.store, swift=self.swift)
 
 
 def load(path: Path | None) -> File:

@@ -96,8 +96,8 @@ class Setup:
     """A custodian as its file has it, each part opened as its service would: they raise DockError where that would not
     start. ``listen``: where docks ask, or empty; ``pems``: certificates for that, by the key that names each file;
     ``key_files``: what lies in ``keys/`` once they are made; ``keys``: opens them, and gives the names; ``docks``: how
-    many docks are believed; ``terms``: when permits are signed, in words; ``tls``: whether docks speak TLS to it;
-    ``cameras``: lists the store, and gives how many cameras it has footage of."""
+    many docks are believed; ``signs``: whether there is a policy for permits, ``terms``: which, in words; ``tls``:
+    whether docks speak TLS to it; ``cameras``: lists the store, and gives how many cameras it has footage of."""
 
     home: Path
     url: str
@@ -106,6 +106,7 @@ class Setup:
     key_files: Sequence[str]
     keys: Callable[[], str]
     docks: Callable[[], int]
+    signs: bool
     terms: Callable[[], str]
     tls: Callable[[], bool]
     cameras: Callable[[], int]
@@ -120,7 +121,7 @@ def examine(setup: Setup, machine: Machine, now: Instant) -> Iterator[Check]:
     yield of_home.disk(setup.home)
     yield _keys(setup)
     yield _opened("docks", lambda: f"{setup.docks()} sets of docks' keys are believed")
-    yield _opened("permits", setup.terms)
+    yield _permits(setup)
     yield from _service(setup, now)
     yield _store(setup)
 
@@ -132,6 +133,14 @@ def _keys(setup: Setup) -> Check:
     if missing:
         return failure("keys", f"{missing[0]} is missing", "bring the keys folder back from its backup")
     return _opened("keys", lambda: f"{setup.keys()}, private keys readable by their user alone")
+
+
+def _permits(setup: Setup) -> Check:
+    found = _opened("permits", setup.terms)
+    if found.word == "ok" and setup.signs and urlsplit(setup.url).scheme == "swift":
+        why = "there is a policy, and beside Swift no permit is signed: nobody can tell what the store would let go of"
+        return warning("permits", why, "erase cameras only where the footage lies under a lock; see docs/swift.md")
+    return found
 
 
 def _opened(name: str, words: Callable[[], str]) -> Check:

@@ -13,7 +13,7 @@ from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, C
 from dockagent.errors import Missing, Refused, Retryable, UsageError
 from dockagent.ledger.custodian_peer import Counterparty, Fetch, fetch_http
 from dockagent.steps.world import World
-from dockagent.stores.shelf import Shelf
+from dockagent.stores.shelf import Absent, Shelf
 
 _MOST = 4 << 20
 _LONGEST = 500  # characters of a reason
@@ -126,9 +126,9 @@ def fetch_shelf(shelf: Shelf) -> Fetch:
         try:
             with shelf.open(f"{folder}/{name}") as source:
                 data = b"".join(iter(lambda: source.read(1 << 20), b""))
+        except Absent:
+            return None
         except Missing as err:
-            if "NoSuchKey" in err.what:
-                return None
             raise Retryable(f"the custodian's word cannot be read: {err.what}", "set url in [custodian]") from err
         return data[: _MOST + 1]
 

@@ -24,9 +24,11 @@ from dockagent.stores.keys import checked
 from dockagent.stores.open_store import MARK
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.shelf import Readable
+from dockagent.stores.swift_settings import AXIS, SwiftSettings
 
 _PART = ".part-"  # as the directory store's own: a dock that starts clears what a crash left
 _FS_IOC_GETFLAGS, _FS_IMMUTABLE_FL = 0x80086601, 0x10  # linux/fs.h
+_FORMS = "file:///DIR, s3://BUCKET/PREFIX or swift://CONTAINER/PREFIX"
 _MOUNTED = "check that it is mounted and readable by the custodian"
 
 
@@ -64,10 +66,15 @@ class Reading(Protocol):
 
 class Archive(Protocol):
     """One store, with the keys of :class:`dockagent.stores.Store`. Raises :class:`dockagent.errors.Retryable` where it
-    cannot be asked. ``asked`` counts what was asked of it: requests to an S3 server by method, calls on a folder."""
+    cannot be asked. ``asked`` counts what was asked of it: requests to a server by method, calls on a folder.
+    ``knows_holds``: whether there is such a thing as a legal hold there."""
 
     url: str
-    asked: Counter[str]
+
+    @property
+    def asked(self) -> Counter[str]: ...
+    @property
+    def knows_holds(self) -> bool: ...
 
     def names(self, prefix: str) -> list[str]:
         """The folders right below ``prefix`` (which ends with a slash), sorted."""
@@ -112,6 +119,8 @@ class _File:
 
 class FolderArchive:
     """A store in the folder ``root``, which must bear a store's mark: an empty mount point is no empty store."""
+
+    knows_holds = False
 
     def __init__(self, url: str, root: Path) -> None:
         self.url, self._root = url, root
@@ -205,14 +214,24 @@ class FolderArchive:
             raise Retryable(f"cannot {act} in {self.url}: {err.strerror or err}", _MOUNTED) from err
 
 
-def open_archive(url: str, s3: S3Settings, clock: Clock) -> Archive:
-    """The store at ``url`` for a custodian. ``s3`` says how to reach an S3 store; bucket and prefix are the URL's.
-    Raises UsageError for what is no such store's URL."""
+def open_archive(
+    url: str, s3: S3Settings, clock: Clock, swift: SwiftSettings | None = None, writer: str = ""
+) -> Archive:
+    """The store at ``url`` for a custodian. ``s3`` and ``swift`` say how to reach such a store; bucket or container and
+    prefix are the URL's. ``writer``: letters and digits that name who adds, of whom there is one at a time; empty for
+    one who only reads. Raises UsageError for what is no such store's URL."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
         return FolderArchive(url, Path(unquote(parts.path)))
+    if parts.scheme == "swift":
+        from dockagent.stores.archive_swift import SwiftArchive
+
+        return SwiftArchive.at(parts.netloc, parts.path.strip("/"), swift or SwiftSettings(), clock, writer)
+    if parts.scheme == AXIS:
+        why = "an evidence system has no keys and no listing, and need not show footage again"
+        raise UsageError(f"a custodian cannot stand beside {url!r}: {why}", f"have it stand beside {_FORMS}")
     if parts.scheme != "s3":
-        raise UsageError(f"a custodian cannot stand beside {url!r}", "give file:///DIR or s3://BUCKET/PREFIX")
+        raise UsageError(f"a custodian cannot stand beside {url!r}", f"give {_FORMS}")
     try:
         from dockagent.stores.archive_s3 import S3Archive
     except ModuleNotFoundError as err:

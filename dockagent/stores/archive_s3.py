@@ -39,6 +39,8 @@ class S3Archive:
     """The bucket of ``settings``, under its prefix. Nothing is sent until the first call. Raises UsageError for
     settings that cannot work."""
 
+    knows_holds = True
+
     def __init__(self, settings: S3Settings, clock: Clock) -> None:
         self.url = settings.url
         self.asked: Counter[str] = Counter()

@@ -11,9 +11,9 @@ from dockagent.clock import Clock
 from dockagent.errors import DockError, Missing
 from dockagent.stores.keys import checked
 from dockagent.stores.s3_client import connect
-from dockagent.stores.s3_errors import named_errors, status
+from dockagent.stores.s3_errors import code, named_errors, status
 from dockagent.stores.s3_settings import S3Settings
-from dockagent.stores.shelf import READ_HINT, Readable
+from dockagent.stores.shelf import READ_HINT, Absent, Readable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -47,7 +47,8 @@ class S3Shelf:
             cause = err.__cause__
             refused = isinstance(cause, ClientError) and status(cause) in (401, 403)
             hint = f"this credential may only write: {READ_HINT}" if refused else err.hint or READ_HINT
-            raise Missing(err.what, hint) from err
+            gone = isinstance(cause, ClientError) and code(cause) == "NoSuchKey"
+            raise (Absent if gone else Missing)(err.what, hint) from err
 
 
 class _Body:

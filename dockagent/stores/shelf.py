@@ -19,6 +19,10 @@ from dockagent.stores.swift_settings import AXIS, SwiftSettings
 READ_HINT = "use a credential that may read this store, or run this where it can be read"
 
 
+class Absent(Missing):
+    """A server says that it has no such object."""
+
+
 class Readable(Protocol):
     """Anything that gives 1..n bytes, or b"" at the end."""
 
@@ -35,7 +39,8 @@ class Shelf(Protocol):
         ...
 
     def open(self, key: str) -> AbstractContextManager[Readable]:
-        """The object's bytes from the start. Raises Missing where it is not there or may not be read."""
+        """The object's bytes from the start. Raises Missing where it is not there or may not be read, which is Absent
+        where a server says that there is none."""
         ...
 
 

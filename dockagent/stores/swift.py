@@ -37,7 +37,7 @@ class SwiftStore:
     """
 
     def __init__(self, settings: SwiftSettings, clock: Clock, *, part_size: int = PART_SIZE) -> None:
-        _need_container(settings)
+        need_container(settings)
         self.url = settings.url
         self._settings, self._clock, self._part_size = settings, clock, part_size
         self._client = Client(settings)
@@ -172,7 +172,8 @@ def _segments_in(info: bytes) -> int:
         return MOST_SEGMENTS
 
 
-def _need_container(settings: SwiftSettings) -> None:
+def need_container(settings: SwiftSettings) -> None:
+    """Raises UsageError unless the settings name a container, and a prefix that keys can have."""
     if not settings.container:
         raise UsageError("the Swift store has no container", "give swift://CONTAINER/PREFIX")
     try:

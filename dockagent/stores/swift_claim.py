@@ -31,11 +31,25 @@ _LOOK_S = 0.2
 
 
 class Claims:
-    """Claims on keys, in ``container`` under ``prefix``."""
+    """Claims on keys, in ``container`` under ``prefix``. ``stale_s``: seconds after which a claim no longer counts,
+    more than any write takes there. ``writer``: letters and digits that name us, where it is sure that there is one of
+    us at a time: then what we began ourselves before a kill is not waited for.
+    """
 
-    def __init__(self, client: Client, url: str, container: str, prefix: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        url: str,
+        container: str,
+        prefix: str,
+        clock: Clock,
+        *,
+        stale_s: int = STALE_S,
+        writer: str = "",
+    ) -> None:
         self._client, self._url, self._clock = client, url, clock
-        self._container = container
+        self._container, self._stale_s = container, stale_s
+        self._ours = f".{writer}" if writer else ""
         self._folder = f"{prefix}/{FOLDER}" if prefix else FOLDER
 
     @contextmanager
@@ -43,7 +57,7 @@ class Claims:
         """The right to write ``key`` with these bytes, until the end of the body. Where this user may not list the
         claims there is none, and the body runs all the same. Raises Conflict where somebody else goes first, Retryable
         where he does not come to an end, NoAnswer."""
-        mine = f"/{self._container}/{self._folder}/{key}/{sha256}"
+        mine = f"/{self._container}/{self._folder}/{key}/{sha256}{self._ours}"
         made = self._client.ask("PUT", mine, body=body_of(b""))
         if made.status not in (201, 403):
             raise refused(made, f"claim {key}", self._url)
@@ -68,7 +82,7 @@ class Claims:
                 raise LinkTrouble(
                     Kind.OBJECT,
                     f"cannot store {key} in {self._url}: somebody else began to, and does not come to an end",
-                    f"nothing to do: after {STALE_S // 60} minutes that no longer counts",
+                    f"nothing to do: after {self._stale_s // 60} minutes that no longer counts",
                 )
             self._clock.sleep(_LOOK_S)
 
@@ -81,13 +95,13 @@ class Claims:
             return []
         if answer.status != 200:
             raise refused(answer, f"see who else writes {key}", self._url)
-        found = [one for one in json.loads(answer.body) if "name" in one and _is_fresh(answer, one["last_modified"])]
-        names = [one["name"].removeprefix(folder) for one in found]
-        return [name for name in names if name != mine]
+        found = [one for one in json.loads(answer.body) if "name" in one]
+        names = [one["name"].removeprefix(folder) for one in found if self._is_fresh(answer, one["last_modified"])]
+        digests = [name.partition(".")[0] for name in names if not (self._ours and name.endswith(self._ours))]
+        return [digest for digest in digests if digest != mine]
 
-
-def _is_fresh(answer: Answer, modified: str) -> bool:
-    """Whether a claim counts, by the server's own clock. Listings have UTC without a zone."""
-    now = parsedate_to_datetime(answer.headers["date"])
-    made = datetime.fromisoformat(modified.rstrip("Z")).replace(tzinfo=UTC)
-    return (now - made).total_seconds() < STALE_S
+    def _is_fresh(self, answer: Answer, modified: str) -> bool:
+        """Whether a claim counts, by the server's own clock. Listings have UTC without a zone."""
+        now = parsedate_to_datetime(answer.headers["date"])
+        made = datetime.fromisoformat(modified.rstrip("Z")).replace(tzinfo=UTC)
+        return (now - made).total_seconds() < self._stale_s

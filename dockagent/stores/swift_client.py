@@ -10,6 +10,7 @@ import http.client
 import ssl
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -64,11 +65,12 @@ class Download:
 
 
 class Client:
-    """Requests to one account, by any number of threads. Nothing is sent until the first.
-    Raises UsageError for settings that cannot work."""
+    """Requests to one account, by any number of threads. Nothing is sent until the first. ``asked`` counts them by
+    method. Raises UsageError for settings that cannot work."""
 
     def __init__(self, settings: SwiftSettings) -> None:
         _need_settings(settings)
+        self.asked: Counter[str] = Counter()
         self._settings = settings
         self._tls = _tls(settings)
         self._lock = threading.Lock()
@@ -91,9 +93,10 @@ class Client:
             return Answer(answer.status, answer.headers, _whole(response))
 
     @contextmanager
-    def download(self, path: str) -> Iterator[Download]:
-        """The object at ``path``, as its bytes come. Raises NoAnswer, and DockError where no token is given."""
-        with self._exchange("GET", path, {}, None, "") as (answer, response):
+    def download(self, path: str, query: str = "") -> Iterator[Download]:
+        """The object at ``path``, as its bytes come; ``query`` may name a version of it. Raises NoAnswer, and DockError
+        where no token is given."""
+        with self._exchange("GET", path, {}, None, query) as (answer, response):
             said = b"" if answer.status == http.client.OK else _whole(response)
             yield Download(Answer(answer.status, answer.headers, said), response)
 
@@ -163,6 +166,8 @@ class Client:
         """One request and the head of its answer. A kept connection that the server had closed meanwhile is replaced;
         every request of ours may reach the server twice. Whatever goes wrong until the end is NoAnswer."""
         parts = urlsplit(url)
+        with self._lock:
+            self.asked[method] += 1
         place = f"{parts.scheme}://{parts.netloc}"
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         kept = self._take(place)

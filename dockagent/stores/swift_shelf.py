@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dockagent.errors import DockError, Missing
 from dockagent.stores.keys import checked
-from dockagent.stores.shelf import READ_HINT, Readable
+from dockagent.stores.shelf import READ_HINT, Absent, Readable
 from dockagent.stores.swift_client import Client, Download
 from dockagent.stores.swift_errors import NoAnswer, named_errors, refused
 from dockagent.stores.swift_settings import SwiftSettings
@@ -30,6 +30,8 @@ class SwiftShelf:
         """The object, as its bytes come over the network."""
         try:
             with named_errors(f"read {key}", self.url), self._client.download(f"{self._root}/{checked(key)}") as coming:
+                if coming.answer.status == 404:
+                    raise Absent(f"{self.url} has no {key}", READ_HINT)
                 if coming.answer.status != 200:
                     raise refused(coming.answer, f"read {key}", self.url)
                 yield _Body(coming, f"{self.url}/{key}")

@@ -58,6 +58,7 @@ class Listing:
     clips: int
     url: str = "stub://listing"
     asked: Counter[str] = field(default_factory=Counter)
+    knows_holds: bool = False
 
     def names(self, prefix: str) -> list[str]:
         return ["BWC-0001"] if prefix == "clips/" else []

@@ -1,4 +1,4 @@
-"""The two stores that a custodian is tried on."""
+"""The stores that a custodian is tried on."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,12 @@ import pytest
 
 from hil.central import rgw
 from tests.contracts.store_places import Bucket, real_s3_server
+from tests.contracts.swift_place import openstack, swift_place
 from tests.custodian import account
+from tests.custodian.in_container import InContainer
 from tests.custodian.made import Folder, InBucket, Shelf
+
+__all__ = ["openstack"]  # a fixture: pytest finds it by its name here
 
 _numbers = iter(range(10_000))
 
@@ -20,10 +24,12 @@ def gateway() -> Iterator[rgw.Gateway]:
         yield running
 
 
-@pytest.fixture(params=["directory", "rgw"])
+@pytest.fixture(params=["directory", "rgw", "swift", "swift-rgw"])
 def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
     if request.param == "directory":
         return Folder(tmp_path / "store")
+    if request.param.startswith("swift"):
+        return InContainer(swift_place(request.param, request))
     server: rgw.Gateway = request.getfixturevalue("gateway")
     return InBucket(Bucket(server.endpoint, f"custodian-{next(_numbers)}", locked=True))
 

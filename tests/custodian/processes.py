@@ -14,6 +14,7 @@ from dockagent.ledger.trust import Trust
 from hil.central import rgw
 from hil.demo.agent import COMMAND
 from tests.contracts.store_places import Bucket
+from tests.custodian.in_container import InContainer
 from tests.custodian.made import Dock, InBucket, Shelf
 
 PATIENCE_S = 240
@@ -21,8 +22,8 @@ PATIENCE_S = 240
 
 @dataclass(slots=True)
 class Installed:
-    """One custodian with its home and configuration in ``folder``. ``store``: its ``[store]``; ``trust``: whose records
-    it believes."""
+    """One custodian with its home and configuration in ``folder``. ``store``, ``swift``: how it reaches its store;
+    ``trust``: whose records it believes."""
 
     folder: Path
     store: dict[str, Any]
@@ -31,6 +32,7 @@ class Installed:
     custodian: dict[str, Any] = field(default_factory=dict)
     service: dict[str, Any] = field(default_factory=dict)
     permits: dict[str, Any] = field(default_factory=dict)
+    swift: dict[str, Any] = field(default_factory=dict)
     running: "subprocess.Popen[bytes] | None" = None
     port: int = 0
 
@@ -40,6 +42,7 @@ class Installed:
         docks.write_bytes(self.trust.encode())
         about = {"name": self.name, "trust": [str(docks)], "ledger_wait_minutes": 0, **self.custodian}
         tables = {"custodian": about, "service": self.service, "permits": self.permits, "store": self.store}
+        tables["swift"] = self.swift
         lines = []
         for table, keys in tables.items():
             lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
@@ -119,5 +122,9 @@ class Process(Installed):
         store: dict[str, Any] = {"url": shelf.url}
         if isinstance(shelf, InBucket):
             store = bucket_of(shelf.bucket, shelf.url, rgw.ADMIN, folder)
+        if isinstance(shelf, InContainer):
+            tables = shelf.tables(folder)
+            store = tables["store"]
+            more = {**more, "swift": tables["swift"]}
         trust = Trust(docks=tuple(one for dock in docks for one in dock.keys.docks))
         super().__init__(folder, store, trust, name, **more)

@@ -1,4 +1,4 @@
-"""What has its receipt is read again after a time: on a real directory store and on a real bucket."""
+"""What has its receipt is read again after a time: in a real folder, bucket, and Swift containers."""
 
 import hashlib
 from pathlib import Path

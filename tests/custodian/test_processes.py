@@ -14,6 +14,7 @@ from dockagent.core.central import custodian_key, store_receipt
 from dockagent.core.permits import permit
 from tests.custodian.made import Dock, Folder, InBucket, Shelf, dock
 from tests.custodian.processes import PATIENCE_S, Process
+from tests.custodian.test_rounds import PERMITTING
 
 CLIPS = 18
 Full = tuple[Shelf, Dock, list[str]]
@@ -102,6 +103,7 @@ def test_a_take_over(folder: Folder, tmp_path: Path) -> None:
     assert len(receipts(folder, prefixes)) == 6
 
 
+@PERMITTING
 def test_it_answers_docks(shelf: Shelf, tmp_path: Path) -> None:
     one = dock(shelf, tmp_path)
     prefix, later = one.deliver(b"a clip"), f"clips/BWC-0001/2026/11/22/{'ef' * 16}"

@@ -1,4 +1,4 @@
-"""A custodian's rounds on a real directory store and on a real bucket with Object Lock."""
+"""A custodian's rounds on a real directory store, on a real bucket with Object Lock, and in real Swift containers."""
 
 import hashlib
 import json
@@ -20,6 +20,7 @@ from dockagent.stores.shelf import FolderShelf
 from tests.custodian.made import Dock, Folder, InBucket, Shelf, custodian, dock, old
 
 CLIP = bytes(range(256)) * 9000  # two chunks and a piece
+PERMITTING = pytest.mark.parametrize("shelf", ["directory", "rgw"], indirect=True)  # beside Swift none is signed
 
 
 def receipt_of(shelf: Shelf, prefix: str, key: CustodianKey) -> store_receipt.StoreReceipt:
@@ -67,6 +68,7 @@ def test_the_second_round_does_nothing(shelf: Shelf, one: Dock, tmp_path: Path) 
     assert shelf.listed() == before
 
 
+@PERMITTING
 def test_a_permit_follows_the_receipt(shelf: Shelf, one: Dock, tmp_path: Path) -> None:
     prefix = one.deliver(CLIP)
     one.publish()
@@ -220,6 +222,7 @@ def test_ledgers_of_every_size_are_read_at_the_right_place(folder: Folder, tmp_p
     assert (seen.entry, seen.size) == (size + 1, size + 303)
 
 
+@PERMITTING
 def test_a_permit_that_ran_out_is_renewed_as_often_as_the_policy_says(shelf: Shelf, one: Dock, tmp_path: Path) -> None:
     prefix = one.deliver(CLIP)
     one.publish()
@@ -239,6 +242,7 @@ def test_a_permit_that_ran_out_is_renewed_as_often_as_the_policy_says(shelf: She
         assert fetch("permits", "", prefix, "permit.json") == read[2]
 
 
+@PERMITTING
 def test_one_that_is_good_is_not_renewed(shelf: Shelf, one: Dock, tmp_path: Path) -> None:
     one.deliver(CLIP)
     one.publish()
