@@ -96,6 +96,31 @@ def test_a_busy_ledger_is_no_refusal(home: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ("", "only a legal hold of the store's own keeps it"),
+        ('[custodian]\nkeys = ["c"]\n', "only a legal hold of the store's own keeps it"),
+        ('[custodian]\nkeys = ["c"]\n[witnesses]\nask = ["w"]\npublish = false\n', "only a legal hold of the store's"),
+        (
+            '[custodian]\nkeys = ["c"]\n[witnesses]\nask = ["w"]\n',
+            "the custodian sets the store's legal hold where it may",
+        ),
+    ],
+)
+def test_what_keeps_it_in_the_store_is_said_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tables: str, words: str
+) -> None:
+    """A custodian sets a legal hold only where there is one, and where he finds the hold in a published ledger."""
+    clip = "c1c1c1"
+    story = session_in(SessionPhase.LISTED).tell(acquired(clip=clip), verified(clip), trees(clip), previewed(clip))
+    home = home_with(tmp_path, story.tell(admitted(clip), delivered(clip), disposed(clip)))
+    (tmp_path / "dock.toml").write_text(tables)
+    where = ["--home", str(home), "--config", str(tmp_path / "dock.toml")]
+    assert main(["hold", "set", clip, *WHY, *where]) == 0
+    assert f"in the store, {words}" in capsys.readouterr().err
+
+
 def test_footage_that_is_gone_from_the_dock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A hold on it says what it does not reach; without a store's name it is not looked for in a wrong place."""
     clip = "c1c1c1"

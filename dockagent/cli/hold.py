@@ -44,14 +44,22 @@ def run_set(args: argparse.Namespace) -> int:
         done = open_desk.record(ev.HoldSet(clip.id, grounds=grounds.asked(args, "basis", "authority")))
     _say(args, done, clip.id, f"clip {clip.id} is on hold by record {done.index}")
     if clip.phase is ClipPhase.DONE:
-        print(f"dockagent: {_DISPOSED}", file=sys.stderr)
+        told = _TOLD if _custodian_hears(config.of(args)) else _UNTOLD
+        print(f"dockagent: {_DISPOSED}; in the store, {told}", file=sys.stderr)
     return 0
 
 
 _DISPOSED = (
     "the dock had disposed of its copy already, so this hold keeps no footage here; it still forbids this dock to erase"
-    " the clip from its camera; in the store, only a legal hold of the store's own keeps it"
+    " the clip from its camera"
 )
+_TOLD = "the custodian sets the store's legal hold where it may, once he has read this in the published ledger"
+_UNTOLD = "only a legal hold of the store's own keeps it"
+
+
+def _custodian_hears(chosen: config.Config) -> bool:
+    """Whether there is a custodian, and a published ledger in which he finds the hold."""
+    return bool(chosen.custodian.keys) and bool(chosen.witnesses.ask) and chosen.witnesses.publish
 
 
 def run_clear(args: argparse.Namespace) -> int:
