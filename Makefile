@@ -63,7 +63,8 @@ test-long: rig-guest test-ceph  ## the long tier: a Debian 12 guest in QEMU, the
 
 test-ceph: packages-long $(VENV)/dev.stamp  ## the S3 store against the newest Ceph, from Debian unstable (root)
 	@$(BIN)/python -m hil.central.lane_b
-	exec env DOCKAGENT_CEPH=b $(BIN)/python -m pytest tests/stores tests/contracts/test_store.py -k s3 $(PYTEST_ARGS)
+	env DOCKAGENT_CEPH=b $(BIN)/python -m pytest tests/stores tests/contracts/test_store.py -k s3 $(PYTEST_ARGS)
+	exec env DOCKAGENT_CEPH=b $(BIN)/python -m pytest tests/daemon/test_unseen.py $(PYTEST_ARGS)
 
 test-cut: packages-test $(VENV)/dev.stamp  ## a line that is cut for a whole hour in the middle of a part
 	@exec env DOCKAGENT_LONG_CUT=1 $(BIN)/python -m pytest -s tests/daemon/test_long_cut.py
