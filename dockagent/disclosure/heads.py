@@ -1,18 +1,21 @@
 """Checkpoints for a package: the dock's newest, cosigned and stamped now by whom it asks, and the newest that outsiders
-vouched for before. Nothing is written beside the ledger: that is the dock's own to do.
+vouched for before. What witnesses say is kept beside the ledger, as the dock itself keeps it, before anybody gets it:
+a draw by lot may have to be made from it (``ledger/witness_round``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dockagent.clock import Clock
 from dockagent.core.proof import cosignature, merkle, note
 from dockagent.durable import Disk
-from dockagent.errors import DockError, Refused
+from dockagent.errors import DockError, Refused, Retryable, UsageError
 from dockagent.ledger import witnessed
-from dockagent.ledger.ask_witness import ask
+from dockagent.ledger.ask_witness import WitnessPeer, ask
 from dockagent.ledger.leaves import Leaves
 from dockagent.ledger.log import CHECKPOINT
 from dockagent.ledger.notary import Notary
+from dockagent.ledger.witness_round import alone, keep, with_kept
 
 LEDGER = "ledger"
 _LOOKED_AT = 64  # checkpoints that are kept, newest first
@@ -65,11 +68,11 @@ def quorum(found: Sequence[Head], notary: Notary | None) -> Quorum:
     return Quorum(min(len(one.cosigners) for one in found), notary.quorum, len(notary.peers))
 
 
-def heads(disk: Disk, leaves: Leaves, notary: Notary | None) -> tuple[list[Head], list[str]]:
+def heads(disk: Disk, leaves: Leaves, notary: Notary | None, clock: Clock) -> tuple[list[Head], list[str]]:
     """The checkpoints to prove with, best first, and what went wrong on the way, each in a line. The newest one comes
-    first where somebody vouches for it; else the newest for which somebody did. Raises Refused for a checkpoint that is
-    not this ledger's."""
-    newest, troubles = _newest(disk, leaves, notary)
+    first where somebody vouches for it; else the newest for which somebody did. ``clock``: for waiting while the dock
+    itself asks its witnesses. Raises Refused for a checkpoint that is not this ledger's."""
+    newest, troubles = _newest(disk, leaves, notary, clock)
     if newest.vouched:
         return [newest], troubles
     kept = next((one for one in _kept(disk, notary) if one.vouched), None)
@@ -84,28 +87,50 @@ def heads(disk: Disk, leaves: Leaves, notary: Notary | None) -> tuple[list[Head]
     return [kept, newest], troubles
 
 
-def _newest(disk: Disk, leaves: Leaves, notary: Notary | None) -> tuple[Head, list[str]]:
+def _newest(disk: Disk, leaves: Leaves, notary: Notary | None, clock: Clock) -> tuple[Head, list[str]]:
+    troubles: list[str] = []
+    if notary is not None and notary.peers:
+        try:
+            with alone(disk, LEDGER, clock):
+                return _cosigned(disk, leaves, notary, troubles), troubles
+        except (Retryable, UsageError, OSError) as err:  # what nobody could keep, nobody gets
+            troubles.append(str(err))
+    signed, hashes = _own(disk, leaves)
+    token = _stamp(signed, notary, troubles) if notary is not None else b""
+    return Head(len(hashes), signed, token), troubles
+
+
+def _own(disk: Disk, leaves: Leaves) -> tuple[bytes, list[bytes]]:
+    """The dock's newest checkpoint as it signed it, and the leaf hashes below it."""
     signed = disk.read(f"{LEDGER}/{CHECKPOINT}")
     head = note.parse_checkpoint(note.parse(signed))
     hashes = leaves.hashes(head.size)
     if merkle.root(hashes) != head.root:
         raise Refused(f"the first {head.size} records are not those of the checkpoint", "run `dockagent verify` on it")
-    troubles: list[str] = []
-    token = b""
-    if notary is not None:
-        signed = _cosigned(signed, hashes, notary, troubles)
-        token = _stamp(signed, notary, troubles)
-    return Head(head.size, signed, token, _cosigners(signed, notary)), troubles
+    return signed, hashes
 
 
-def _cosigned(signed: bytes, hashes: Sequence[bytes], notary: Notary, troubles: list[str]) -> bytes:
+def _cosigned(disk: Disk, leaves: Leaves, notary: Notary, troubles: list[str]) -> Head:
+    """The same with the witnesses' lines, those that are kept already and those of now, and stamped; it is kept."""
+    signed, hashes = _own(disk, leaves)
+    signed = with_kept(disk, LEDGER, signed, notary.peers)
     for peer in notary.peers:
-        try:
-            one = ask(peer, signed, lambda old: merkle.consistency_proof(hashes, old), len(hashes), notary.post)
-            signed = witnessed.with_signatures(signed, [one])
-        except DockError as err:
-            troubles.append(str(err))
-    return signed
+        if not cosignature.good(note.parse(signed), [peer.key])[0]:
+            signed = _asked(peer, signed, hashes, notary, troubles)
+    token, cosigners = _stamp(signed, notary, troubles), _cosigners(signed, notary)
+    if cosigners:
+        stamped = disk.size(witnessed.path_of(LEDGER, len(hashes)) + witnessed.SUFFIX) is not None
+        keep(disk, LEDGER, signed, b"" if stamped else token)  # a record may tell of the token that is there
+    return Head(len(hashes), signed, token, cosigners)
+
+
+def _asked(peer: WitnessPeer, signed: bytes, hashes: Sequence[bytes], notary: Notary, troubles: list[str]) -> bytes:
+    try:
+        one = ask(peer, signed, lambda old: merkle.consistency_proof(hashes, old), len(hashes), notary.post)
+    except DockError as err:
+        troubles.append(str(err))
+        return signed
+    return witnessed.with_signatures(signed, [one])
 
 
 def _stamp(signed: bytes, notary: Notary, troubles: list[str]) -> bytes:

@@ -13,17 +13,18 @@ from pathlib import Path
 
 from dockagent.core import strict_json
 from dockagent.core.disclosure import bagit
-from dockagent.core.disclosure.package_form import CASE, CLIPS, PACKAGE, TRUST, check_times, is_master
+from dockagent.core.disclosure.package_form import CASE, CLIPS, PACKAGE, check_times, is_master
 from dockagent.core.plan import SEALED_MASTER
-from dockagent.errors import Refused, UsageError
+from dockagent.errors import Refused
 from dockagent.evidence.check_bag import PAYLOAD, Bag, about, check_bag, is_bag, read
 from dockagent.evidence.check_clip import MASTER, RECORD_FILE, check_clip
 from dockagent.evidence.check_handed_out import HandedOut, check_handed_out
+from dockagent.evidence.check_package_keys import check_keys, keys_inside
 from dockagent.evidence.check_records import Records, check_records, of_type
 from dockagent.evidence.check_sealed import Open
 from dockagent.evidence.keyring import Keyring
 from dockagent.evidence.report import Report, Verdict
-from dockagent.ledger.trust import DockIdentity, Trust, parse
+from dockagent.ledger.trust import Trust
 
 LIST = "tagmanifest-sha256.txt"
 _UNSIGNED = Verdict("unsigned", "nothing in a bag is signed: whoever changes it can make its lists anew")
@@ -36,15 +37,17 @@ def check_package(folder: Path, trust: Trust | None, identities: Sequence[str] =
     bag = check_bag(folder)
     if PACKAGE not in bag.files:
         return [_bag_of_others(bag)]
-    keyring = Keyring.of(trust, _keys_inside(bag))
+    docks = keys_inside(bag)
+    keyring = Keyring.of(trust, docks)
     # 2. The ledger knows the package by the digest of its list of lists.
     handed = check_handed_out(folder, "package", keyring, trust)
-    # 3. Each record is signed, and in the ledger.
+    # 3. Each record is signed, and in the ledger; the checkpoints that show it are here.
     of_records, records = check_records(bag, keyring, trust)
-    # 4. Each clip is what its record says, and the record is the one that the ledger knows.
+    # 4. The keys inside are that ledger's, and do not contradict whom the reader believes.
+    check_keys(bag, docks, keyring, records.origins)
+    # 5. Each clip is what its record says, and the record is the one that the ledger knows.
     clips = _clip_folders(bag)
-    time = of_records.verdicts["time"]
-    of_clips = [_clip(bag, clip, keyring, records, time, identities) for clip in clips]
+    of_clips = [_clip(bag, clip, keyring, records, identities) for clip in clips]
     return [_package(bag, handed, clips), *of_clips, of_records]
 
 
@@ -82,14 +85,6 @@ def _bag_of_others(bag: Bag) -> Report:
     return Report("bag", str(bag.folder), verdicts, tuple(bag.odd), facts)
 
 
-def _keys_inside(bag: Bag) -> tuple[DockIdentity, ...]:
-    """The keys that lie in the package. They check signatures; who believes them needs more."""
-    try:
-        return parse(read(bag, TRUST)).docks if TRUST in bag.files else ()
-    except UsageError:
-        return ()  # then no signature can be checked, which is what is said
-
-
 def _package(bag: Bag, handed: HandedOut, clips: Iterable[str]) -> Report:
     if handed.what is not None:
         made = hashlib.sha256(read(bag, LIST)).hexdigest() if LIST in bag.files else ""
@@ -122,7 +117,7 @@ def _clip_folders(bag: Bag) -> list[str]:
     return sorted({one.partition("/")[0] for one in names})
 
 
-def _clip(bag: Bag, clip: str, keyring: Keyring, records: Records, time: Verdict, identities: Sequence[str]) -> Report:
+def _clip(bag: Bag, clip: str, keyring: Keyring, records: Records, identities: Sequence[str]) -> Report:
     below, path = f"{CLIPS}/{clip}/", f"{bag.folder}/{CLIPS}/{clip}"
     names = [one.removeprefix(below) for one in bag.files if one.startswith(below)]
     if RECORD_FILE not in names:
@@ -131,7 +126,7 @@ def _clip(bag: Bag, clip: str, keyring: Keyring, records: Records, time: Verdict
     record = read(bag, below + RECORD_FILE)
     objects = {one: partial(_open, bag.folder / (below + one)) for one in names if one != RECORD_FILE}
     report = _by_master(path, clip, record, objects, keyring, identities)
-    return _known(report, clip, hashlib.sha256(record).hexdigest(), records, time)
+    return _known(report, clip, hashlib.sha256(record).hexdigest(), records)
 
 
 def _by_master(
@@ -147,8 +142,9 @@ def _by_master(
     return check_clip(path, clip, record, named, keyring, identities, unsealed=True)
 
 
-def _known(report: Report, clip: str, sha256: str, records: Records, time: Verdict) -> Report:
-    """The report, with whether the ledger knows this clip record: by its record ``admit`` or ``quarantine``."""
+def _known(report: Report, clip: str, sha256: str, records: Records) -> Report:
+    """The report, with whether the ledger knows this clip record: by its record ``admit`` or ``quarantine``. The time
+    is by the checkpoint over that very record, whatever lies over others."""
     named = [one for _, one in of_type(records, "admit", "quarantine") if one["what"].get("clip_id") == clip]
     verdicts = dict(report.verdicts)
     if not named:
@@ -159,7 +155,10 @@ def _known(report: Report, clip: str, sha256: str, records: Records, time: Verdi
         verdicts["intact"] = Verdict("fail", f"the ledger knows another clip record of it (record {index})")
         return Report(report.kind, report.path, verdicts, report.findings, report.facts)
     facts = (*report.facts, f"record {index} of the ledger names this very clip record")
-    if time.word == "pass":
+    time = records.under[index].time
+    if time.word == "unknown":
+        verdicts["time"] = time
+    elif time.word == "pass":
         verdicts["time"] = Verdict("pass", f"by record {index}, which names this clip record: {time.why}")
     return Report(report.kind, report.path, verdicts, report.findings, facts)
 

@@ -19,6 +19,7 @@ from dockagent.ledger import tiles, witnessed
 from dockagent.ledger.ask_witness import Contradicted, WitnessPeer, ask
 from dockagent.ledger.log import CHECKPOINT
 from dockagent.ledger.notary import Notary
+from dockagent.ledger.witness_round import PATIENCE_S, alone, keep, with_kept
 from dockagent.steps.world import World
 from dockagent.stores import Conflict, Source
 
@@ -42,11 +43,6 @@ class _Round:
     retry: bool = False
     published: str = ""
     findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def path(self) -> str:
-        """Where this checkpoint is kept."""
-        return witnessed.path_of(LEDGER, self.head.size)
 
     @property
     def vouched_for(self) -> bool:
@@ -90,7 +86,13 @@ def notarize_at_stop(world: World, notary: Notary, seconds: float) -> str:
 
 
 def _gather(world: World, notary: Notary, until: float | None = None) -> _Round:
-    """Ask everybody, then keep what they said."""
+    """Ask everybody, then keep what they said; not while somebody who hands footage out is at it."""
+    patience_s = PATIENCE_S if until is None else max(until - world.clock.monotonic(), 0)
+    with alone(world.disk, LEDGER, world.clock, patience_s):
+        return _gather_alone(world, notary, until)
+
+
+def _gather_alone(world: World, notary: Notary, until: float | None) -> _Round:
     signed = world.disk.read(f"{LEDGER}/{CHECKPOINT}")
     head = note.parse_checkpoint(note.parse(signed))
     hashes = notary.leaves.hashes(head.size)
@@ -98,30 +100,16 @@ def _gather(world: World, notary: Notary, until: float | None = None) -> _Round:
         raise Refused(
             f"the ledger's first {head.size} records are not those of its checkpoint", "run `dockagent verify`"
         )
-    one = _Round(world, notary, head, _with_what_is_kept(world, notary, head, signed), hashes)
+    one = _Round(world, notary, head, with_kept(world.disk, LEDGER, signed, notary.peers), hashes)
     seen = _newest_kept(world, notary)
     for peer in notary.peers:
         if until is None or world.clock.monotonic() < until:
             _ask(one, peer, seen.get(peer.key, 0))
     if notary.stamp is not None and not one.contradicted and (until is None or world.clock.monotonic() < until):
         _stamp(one)
-    _keep(one)
+    if one.cosigners or one.token:  # durably, before anybody relies on it
+        keep(world.disk, LEDGER, one.signed, one.token)
     return one
-
-
-def _with_what_is_kept(world: World, notary: Notary, head: note.Checkpoint, signed: bytes) -> bytes:
-    """The checkpoint with the cosignatures that a crash left us with."""
-    path = witnessed.path_of(LEDGER, head.size)
-    if world.disk.size(path) is None:
-        return signed
-    kept = note.parse(world.disk.read(path))
-    if kept.text != note.parse(signed).text:
-        raise Refused(
-            f"{path} is of another tree of {head.size} records: this ledger was rewritten", "keep this folder as it is"
-        )
-    good, _ = cosignature.good(kept, [peer.key for peer in notary.peers])
-    names = {(one.witness.name, one.witness.key_hash) for one in good}
-    return witnessed.with_signatures(signed, [one for one in kept.signatures if (one.name, one.key_hash) in names])
 
 
 def _newest_kept(world: World, notary: Notary) -> dict[note.VerifierKey, int]:
@@ -173,15 +161,6 @@ def _stamp(one: _Round) -> None:
         return
     one.token = token
     one.stamp = TimeStamp(one.notary.stamp_url, serial, time_ms, hashlib.sha256(token).hexdigest())
-
-
-def _keep(one: _Round) -> None:
-    """Durably, before anybody relies on it; the token first, so that a checkpoint that is kept has its token too."""
-    disk = one.world.disk
-    if one.token:
-        disk.write(one.path + witnessed.SUFFIX, one.token)
-    if one.cosigners or one.token:
-        disk.write(one.path, one.signed)
 
 
 def _publish(one: _Round) -> None:

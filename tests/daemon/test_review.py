@@ -117,7 +117,8 @@ def _filed(number: int) -> Filing:
     return Filing("4711", "traffic" if number % 2 else "custody", marked=number == 3)
 
 
-def _docked(box: Box, serial: str, bay: str, clips: int, *, files: bool) -> None:
+def docked(box: Box, serial: str, bay: str, clips: int, *, files: bool) -> None:
+    """A camera with signed clips stands in the bay; ``files``: its officer filed them."""
     shift = noise(clips, 20_000, serial, sidecars=True)
     home = box.card(serial, Plate(serial), shift, signed=False)
     filing = _filed if files else None
@@ -129,8 +130,8 @@ def test_a_sample_that_nobody_chose(station: Station, tmp_path: Path) -> None:
     box = station.box
     station.start()
     assert box.agent.ask("assign", "BWC-2", "--officer", "0815", "--basis", "shift plan").code == 0
-    _docked(box, "BWC-1", "bay1", 7, files=True)
-    _docked(box, "BWC-2", "bay2", 2, files=False)
+    docked(box, "BWC-1", "bay1", 7, files=True)
+    docked(box, "BWC-2", "bay2", 2, files=False)
     box.until_released(2)
     _who_had_them(station)
 
@@ -230,7 +231,7 @@ def _redrawn_by_sql(station: Station, request: int, drawn: dict[str, Any]) -> No
 def test_who_would_rather_choose(station: Station, tmp_path: Path) -> None:
     box = station.box
     station.start()
-    _docked(box, "BWC-1", "bay1", 6, files=True)
+    docked(box, "BWC-1", "bay1", 6, files=True)
     box.until_released(1)
     early = station.until_witnessed(0)
     request = station.asked("--camera", "BWC-1")["request"]
@@ -280,7 +281,7 @@ def test_who_would_rather_choose(station: Station, tmp_path: Path) -> None:
 def test_without_witnesses_there_is_no_sample(station: Station) -> None:
     box = station.box
     station.start()
-    _docked(box, "BWC-1", "bay1", 2, files=True)
+    docked(box, "BWC-1", "bay1", 2, files=True)
     box.until_released(1)
     assert box.agent.stop() == 0
     asked = station.asked()["request"]  # no agent runs: nobody is asked to witness it
@@ -295,7 +296,7 @@ def test_without_witnesses_there_is_no_sample(station: Station) -> None:
 def test_a_line_of_the_catalogue_that_was_altered_forged_or_removed_is_found(station: Station) -> None:
     box = station.box
     station.start()
-    _docked(box, "BWC-1", "bay1", 2, files=True)
+    docked(box, "BWC-1", "bay1", 2, files=True)
     box.until_released(1)
     assert box.agent.stop() == 0
     store = box.place.store
