@@ -35,7 +35,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", parent:
         "source", metavar="SOURCE", type=Path, help="a mounted card, a folder, a block device, an image"
     )
     parser.add_argument("--profile", metavar="P", default="", help="use this firmware profile instead of finding one")
-    parser.add_argument("--store", metavar="URL", default="", help="file:///DIR, s3://BUCKET/PREFIX or swift://CONTAINER/PREFIX")
+    parser.add_argument(
+        "--store", metavar="URL", default="", help="file:///DIR, s3://BUCKET/PREFIX or swift://CONTAINER/PREFIX"
+    )
     parser.set_defaults(run=run)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.evidence.disclosing import Dock
-from tests.evidence.test_disclose_witnessed import _witness
+from tests.evidence.test_disclose_witnessed import witness_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     dock.film(1)
     log = next(one for one in dock.run("keys", "show").out.split() if one.startswith("dockagent.local/dock-7+"))
     with ExitStack() as stack:
-        key, peer = _witness(stack, root / "w1", "w1", log)
+        key, peer = witness_at(stack, root / "w1", "w1", log)
         dock.configure(witnesses={"ask": [peer], "quorum": 1})
         assert dock.run("ingest", root / "card").code == 0  # its end is witnessed, and kept so
     with socket.create_server(("127.0.0.1", 0)) as door:

@@ -30,7 +30,7 @@ class Scene:
     package: Path
 
 
-def _witness(stack: ExitStack, place: Path, name: str, log: str) -> tuple[str, str]:
+def witness_at(stack: ExitStack, place: Path, name: str, log: str) -> tuple[str, str]:
     """A running witness of the log with this checkpoint key: its key, and where it answers."""
     place.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as door:
@@ -65,7 +65,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         dock.configure()
         dock.film(1)
         log = next(one for one in dock.run("keys", "show").out.split() if one.startswith("dockagent.local/dock-7+"))
-        first, second = (_witness(stack, root / name, name, log) for name in ("w1", "w2"))
+        first, second = (witness_at(stack, root / name, name, log) for name in ("w1", "w2"))
         dock.configure(witnesses={"ask": [first[1], second[1]], "quorum": 2})
         done = dock.disclose(root / "package", dock.clips()[0]["clip_id"])
         assert done.code == 0, done.err
