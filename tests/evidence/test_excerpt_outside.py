@@ -25,6 +25,7 @@ NOT_IN_LINES = {
     "it is turned": "framehash prints no matrix: see ffprobe",
     "something is hidden behind it": "players never see it",
     "something is hidden in it": "players never see it",
+    "its last sample lasts for ages": "no leaf says how long a sample lasts, since releases of ffmpeg differ",
     "it is said to show another time": "a word in the proof",
 }
 
