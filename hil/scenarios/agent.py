@@ -31,6 +31,13 @@ class StillAgent(Agent):
         if self._daemon is not None:
             self._daemon.send_signal(number)
 
+    def heeds(self, number: signal.Signals) -> bool:
+        """Whether the daemon has come so far that it does something of its own at a signal. Before that one ends it as
+        it ends any program (proc(5), /proc/pid/status, SigCgt: a mask of the signals that are caught)."""
+        status = (_PROC / str(self.pid) / "status").read_text() if self.pid else ""
+        caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+        return bool(int(caught, 16) >> (number - 1) & 1)
+
     def children(self) -> list[int]:
         """The process ids of the daemon's children, such as one that reads a card, and of theirs."""
         return _children(self.pid) if self.pid else []

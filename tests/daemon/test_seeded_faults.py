@@ -126,11 +126,16 @@ class Life:
                 self.line.flip_after(self.dice.randrange(LARGE))
             case "agent is killed":
                 assert self.box.agent.stop(signal.SIGKILL) == -signal.SIGKILL
-                self.box.agent.start()
+                self.start_again()
             case "custodian is killed":
                 self.other.its.end(signal.SIGKILL)
                 time.sleep(fault.for_s)
                 self.other.its.start()
+
+    def start_again(self) -> None:
+        """Start the agent, and wait until it heeds SIGTERM: where all was done before, the next thing is its end."""
+        self.box.agent.start()
+        self.box.until(lambda: self.box.agent.heeds(signal.SIGTERM))
 
     def go_through(self, faults: list[Fault], done: Callable[[], bool]) -> None:
         """Wait for the end; on the way each fault has its turn, and those that were not reached by then do not."""
@@ -151,7 +156,7 @@ class Life:
         self.go_through([], lambda: self.has(count, "custodian.receipt") or time.monotonic() > soon)
         if len(self.box.records("custodian.receipt")) < count:
             assert self.box.agent.stop() == 0
-            self.box.agent.start()
+            self.start_again()
             self.seen = 0
             self.go_through([], lambda: self.has(count, "custodian.receipt"))
 
