@@ -23,6 +23,7 @@ from dockagent.stores.keys import checked
 from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_errors import code, named_errors, status
 from dockagent.stores.s3_hold import NO_LOCK
+from dockagent.stores.s3_look import asked_twice
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.s3_window import base64_digest
 from dockagent.stores.shelf import Readable
@@ -73,7 +74,8 @@ class S3Archive:
         asked: Any = {"VersionId": oldest} if oldest else {}
         try:
             with self._errors(f"read {key}"):
-                answer = self._client.get_object(Bucket=self._settings.bucket, Key=self._name(checked(key)), **asked)
+                about: Any = {"Bucket": self._settings.bucket, "Key": self._name(checked(key)), **asked}
+                answer = asked_twice(lambda: self._client.get_object(**about))
         except Retryable as err:
             if not (isinstance(err.__cause__, ClientError) and status(err.__cause__) == 404):
                 raise

@@ -25,6 +25,7 @@ from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_complete import Completion, Place, checksum
 from dockagent.stores.s3_early import S3Early
 from dockagent.stores.s3_errors import code, named_errors, status
+from dockagent.stores.s3_look import asked_twice
 from dockagent.stores.s3_multipart import Given, Multipart
 from dockagent.stores.s3_pending import Pending, orphaned
 from dockagent.stores.s3_send import send
@@ -333,7 +334,9 @@ class S3Store:
 
     def _head(self, place: Place) -> "HeadObjectOutputTypeDef | None":
         try:
-            return place.client.head_object(Bucket=place.bucket, Key=place.name, ChecksumMode="ENABLED")
+            return asked_twice(
+                lambda: place.client.head_object(Bucket=place.bucket, Key=place.name, ChecksumMode="ENABLED")
+            )
         except ClientError as err:
             if status(err) != 404:
                 raise

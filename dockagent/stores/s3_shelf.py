@@ -12,6 +12,7 @@ from dockagent.errors import DockError, Missing
 from dockagent.stores.keys import checked
 from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_errors import code, named_errors, status
+from dockagent.stores.s3_look import asked_twice
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.shelf import READ_HINT, Absent, Readable
 
@@ -42,7 +43,7 @@ class S3Shelf:
         name = "/".join(part for part in (self._settings.prefix, checked(key)) if part)
         try:
             with named_errors(f"read {key}", self.url, self._clock):
-                return self._client.get_object(Bucket=self._settings.bucket, Key=name)
+                return asked_twice(lambda: self._client.get_object(Bucket=self._settings.bucket, Key=name))
         except DockError as err:
             cause = err.__cause__
             refused = isinstance(cause, ClientError) and status(cause) in (401, 403)
