@@ -15,12 +15,13 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from dockagent.core import officers
+from dockagent.core import mistake, officers
 from dockagent.core.camera.profile import Profile
 from dockagent.core.camera.profile import parse as parse_profile
 from dockagent.core.officers import Keep
 from dockagent.core.permits import policy
 from dockagent.core.review.catalogue import Cataloguer
+from dockagent.core.secret_file import refuse_open_to_others
 from dockagent.core.uplink import turns as uplink
 from dockagent.core.uplink.hours import UploadHours, stretch
 from dockagent.core.uplink.link import HOUR
@@ -72,8 +73,8 @@ class Store(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_key: str = ""
     secret_key_file: str = ""
     ca_file: str = ""
-    client_cert: str = ""
-    client_key: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
     immutable: bool = False
 
 
@@ -111,7 +112,7 @@ class Preview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[preview]``: whether to make previews, and what one may cost."""
 
     enabled: bool = True
-    seconds: Positive = 120
+    timeout_s: Positive = 120
     memory_mib: Positive = 1024
 
 
@@ -135,7 +136,7 @@ class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[witnesses]``: who cosigns this dock's checkpoints. ``ask``: ``VKEY URL`` of each; ``quorum``: how many must,
     0 for more than half; ``every_minutes``, ``every_records``: how often they are asked; ``publish``: whether
     checkpoint and tiles go to the store; ``ca_file``: PEM of whom to trust for https, if not the
-    system's choice; ``client_cert``, ``client_key``: PEM files that show a witness who this dock is."""
+    system's choice; ``client_cert_file``, ``client_key_file``: PEM files that show a witness who this dock is."""
 
     ask: tuple[str, ...] = ()
     quorum: Natural = 0
@@ -144,8 +145,8 @@ class Witnesses(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Positive = 10
     publish: bool = True
     ca_file: str = ""
-    client_cert: str = ""
-    client_key: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
 
 
 class Timestamps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -191,8 +192,8 @@ class Disclosure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificates, leaf first, and its P-256 key."""
 
     organization: str = ""
-    c2pa_chain: str = ""
-    c2pa_key: str = ""
+    c2pa_chain_file: str = ""
+    c2pa_key_file: str = ""
 
 
 class Sealing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,15 +206,15 @@ class Sealing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Custodian(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[custodian]``: the counter-party beside the store, as a dock sees it. ``keys``: whose receipts and permits are
     believed, a line each (``dockagent custodian keys``); ``url``: its HTTP service, empty where the dock can read the
-    store itself; ``client_cert``, ``client_key``: PEM files that show it who this dock is; ``every_s``: how often it is
-    asked at most; ``spool_waits``: whether the dock's own copy stays until the custodian has read the clip back;
-    ``alarm_hours``: when a receipt that does not come is said aloud."""
+    store itself; ``client_cert_file``, ``client_key_file``: PEM files that show it who this dock is; ``every_s``: how
+    often it is asked at most; ``spool_waits``: whether the dock's own copy stays until the custodian has read the clip
+    back; ``alarm_hours``: when a receipt that does not come is said aloud."""
 
     url: str = ""
     keys: tuple[str, ...] = ()
     ca_file: str = ""
-    client_cert: str = ""
-    client_key: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
     timeout_s: Positive = 10
     every_s: Positive = 300
     spool_waits: bool = False
@@ -288,10 +289,16 @@ def read_as(path: Path, kind: type[Kind], page: str) -> Kind:
     """The file ``path`` (TOML) as a ``kind``; ``page`` explains its keys. Raises UsageError with the key at fault."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        if unknown := mistake.unknown_key(raw, kind):
+            raise UsageError(f"mistake in {path}: {unknown}", f"see {page} for every key")
         return msgspec.convert(raw, kind)
     except OSError as err:
         raise UsageError(f"cannot read the configuration {path}: {err.strerror}", "check --config") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as err:
+    except UnicodeDecodeError as err:
+        raise UsageError(f"mistake in {path}: it is not text: byte {err.start} is not UTF-8", f"see {page}") from err
+    except msgspec.ValidationError as err:
+        raise UsageError(f"mistake in {path}: {mistake.in_form(err)}", f"see {page} for every key") from err
+    except tomllib.TOMLDecodeError as err:
         raise UsageError(f"mistake in {path}: {err}", f"see {page} for every key") from err
 
 
@@ -307,10 +314,13 @@ def officers_of(config: Config) -> officers.Officers:
         return officers.Officers(said.keep)
     if not said.key_file:
         raise UsageError('[officers] keep is "keyed" without key_file', "name a file with the agency's secret")
+    file = Path(said.key_file)
     try:
-        secret = Path(said.key_file).read_bytes().strip()
+        refuse_open_to_others("the secret", file, file.stat().st_mode)
+        secret = file.read_bytes().strip()
     except OSError as err:
-        raise UsageError(f"cannot read key_file of [officers]: {err}", "it must be readable by the agent") from err
+        why = f"cannot read {said.key_file}, key_file of [officers]: {mistake.in_system(err)}"
+        raise UsageError(why, "it must be readable by the agent") from err
     return officers.Officers("keyed", secret)
 
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from dockagent import __version__, desk_rules, systemd
 from dockagent.clock import Clock, SystemClock, zone
 from dockagent.config import Config, catalogue_of, dock_id, load_profiles, officers_of, profiles_folder, terms_of
-from dockagent.core import custody
+from dockagent.core import custody, mistake
 from dockagent.core.camera import recognise
 from dockagent.core.camera.profile import Profile
 from dockagent.core.model import State
@@ -223,7 +223,7 @@ def notary(config: Config, home: RealDisk, timeout_s: float = 0.0) -> Notary | N
         own=_own_witness(home),
         ca_file=asked.ca_file,
         stamp_ca_file=stamps.ca_file,
-        client=(asked.client_cert, asked.client_key),
+        client=(asked.client_cert_file, asked.client_key_file),
     )
 
 
@@ -324,7 +324,7 @@ def _previewer(config: Config, disk: RealDisk, clock: Clock) -> Previewer | None
     except (OSError, subprocess.SubprocessError) as err:
         log.warning("ffmpeg cannot be run (%s); without it there are no previews: install the package ffmpeg", err)
         said = "ffmpeg of unknown version"
-    limits = PreviewLimits(seconds=config.preview.seconds, memory_bytes=config.preview.memory_mib * MIB)
+    limits = PreviewLimits(seconds=config.preview.timeout_s, memory_bytes=config.preview.memory_mib * MIB)
     return FfmpegPreviewer(disk, limits, clock, " ".join(said.split()[:3]))
 
 
@@ -344,8 +344,10 @@ def certificates_in(names: Sequence[str], key: str) -> tuple[x509.Certificate, .
     for name in names:
         try:
             found.extend(x509.load_pem_x509_certificates(Path(name).read_bytes()))
-        except (OSError, ValueError) as err:
-            raise UsageError(f"no certificate in {name}: {err}", f"check {key}") from err
+        except OSError as err:
+            raise UsageError(f"no certificate in {name}: {mistake.in_system(err)}", f"check {key}") from err
+        except ValueError as err:
+            raise UsageError(f"no certificate in {name}: it holds none in PEM", f"check {key}") from err
     return tuple(found)
 
 

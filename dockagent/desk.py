@@ -32,6 +32,7 @@ from dockagent.ledger.keys import Keys, read_sets
 from dockagent.ledger.keys_lineage import Lineage
 from dockagent.ledger.lock import InUse
 from dockagent.ledger.log import Ledger
+from dockagent.ledger.trust import DockIdentity
 
 SOCKET = "desk.sock"
 LARGEST = 128 << 10  # bytes of one message; well below what a socket takes without asking (net.core.wmem_max)
@@ -193,7 +194,7 @@ def _exchange(line: socket.socket, message: bytes) -> bytes:
         line.settimeout(ANSWER_S)
         answer = line.recv(LARGEST)
     except OSError as err:
-        raise Missing(f"the dock did not answer: {err}", _UNSURE) from err
+        raise Missing(f"the dock did not answer: {mistake.in_system(err)}", _UNSURE) from err
     if not answer:
         raise Missing("the dock gave no answer", _UNSURE)
     return answer
@@ -273,9 +274,14 @@ def _refuse_other_user(home: Path) -> None:
 def payloads(home: Path) -> Iterator[bytes]:
     """The records of the dock in ``home``, each checked by the dock's key, read beside a running daemon without
     changing anything. Raises Missing where there is no dock."""
+    identities = public_keys(home)
+    return Ledger.read(RealDisk(home / "ledger"), Lineage(identities))
+
+
+def public_keys(home: Path) -> tuple[DockIdentity, ...]:
+    """Who the dock in ``home`` is: its sets of keys, oldest first. Raises Missing where there is no dock."""
     ledger, keys = home / "ledger", home / "keys"
     if not ledger.is_dir():
         raise Missing(f"there is no dock at {home}", "give its --home, or start one with `dockagent run`")
     # The dock's group may read the ledger, but not the keys folder. The public keys are in both.
-    public = keys if os.access(keys, os.R_OK | os.X_OK) else ledger
-    return Ledger.read(RealDisk(ledger), Lineage(read_sets(RealDisk(public))))
+    return read_sets(RealDisk(keys if os.access(keys, os.R_OK | os.X_OK) else ledger))

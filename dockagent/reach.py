@@ -1,10 +1,13 @@
 """How the configuration says that a store is reached. Nothing is sent, and no store's client is loaded."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockagent.clock import Clock
 from dockagent.config import Config, dock_id
+from dockagent.core import mistake
+from dockagent.core.secret_file import refuse_open_to_others
 from dockagent.errors import UsageError
 from dockagent.stores import Store
 from dockagent.stores.marks import StoreMarks
@@ -55,28 +58,28 @@ def _chosen(config: Config, home: Path, url: str) -> str:
 
 def s3_settings(config: Config) -> S3Settings:
     """How the configuration says that an S3 store is reached. Raises UsageError where its secret cannot be read."""
-    secret = _secret(config.store.secret_key_file, "[store] secret_key_file")
+    secret = secret_of(config.store.secret_key_file, "secret_key_file in [store]")
     return S3Settings(
         endpoint=config.store.endpoint,
         region=config.store.region,
         access_key=config.store.access_key,
         secret_key=secret,
         ca_file=config.store.ca_file,
-        client_cert=config.store.client_cert,
-        client_key=config.store.client_key,
+        client_cert_file=config.store.client_cert_file,
+        client_key_file=config.store.client_key_file,
     )
 
 
 def swift_settings(config: Config) -> SwiftSettings:
     """How the configuration says that a Swift store is reached. Raises UsageError where its key cannot be read."""
-    said, key = config.swift, _secret(config.swift.key_file, "[swift] key_file")
+    said, key = config.swift, secret_of(config.swift.key_file, "key_file in [swift]")
     return SwiftSettings(
         auth_urls=(said.auth_url,) if said.auth_url else (),
         user=said.user,
         key=key,
         ca_file=config.store.ca_file,
-        client_cert=config.store.client_cert,
-        client_key=config.store.client_key,
+        client_cert_file=config.store.client_cert_file,
+        client_key_file=config.store.client_key_file,
         read_back=said.read_back,
         system_id=said.system_id,
         system_name=said.system_name or dock_id(config),
@@ -84,8 +87,28 @@ def swift_settings(config: Config) -> SwiftSettings:
     )
 
 
-def _secret(file: str, name: str) -> str:
+def secret_of(file: str, name: str) -> str:
+    """The secret that ``file`` holds, empty where no file is named; ``name``: where a person named it. Raises
+    UsageError for a file that cannot be read, that others can read, or that holds no text."""
+    if not file:
+        return ""
     try:
-        return Path(file).read_text(encoding="utf-8").strip() if file else ""
+        with Path(file).open(encoding="utf-8") as opened:
+            mode, secret = os.fstat(opened.fileno()).st_mode, opened.read().strip()
     except OSError as err:
-        raise UsageError(f"cannot read the store's secret key file: {err}", f"check {name}") from err
+        why = mistake.in_system(err)
+        raise UsageError(f"cannot read the secret {file}: {why}", f"check {name}, and who runs this") from err
+    except UnicodeDecodeError as err:
+        raise UsageError(f"the secret {file} is not text", f"check {name}") from err
+    if not _is_systemds(file):
+        refuse_open_to_others("the secret", file, mode)
+    if not secret:
+        raise UsageError(f"the secret {file} is empty", f"write the secret into it, or correct {name}")
+    return secret
+
+
+def _is_systemds(file: str) -> bool:
+    """Whether systemd handed it over (systemd.exec(5), LoadCredential=): it lets this user alone read it by an ACL, and
+    such a one stands in the group's bits of the mode (acl(5))."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    return bool(folder) and Path(file).parent == Path(folder)

@@ -31,6 +31,7 @@ from pathlib import Path
 import dockagent
 from dockagent.stores import PART_SIZE
 from hil.central import rgw
+from hil.central.processes import free_ports
 from tests.contracts.store_places import s3_client
 
 BUCKET = "bench"
@@ -227,7 +228,7 @@ def _fill(file: Path, size: int) -> dict[str, object]:
 @contextmanager
 def _tls(folder: Path, backend: int) -> Iterator[int]:
     """nginx with a certificate of its own in front of ``backend``; the port that it listens on."""
-    (port,) = rgw.free_ports(1)
+    (port,) = free_ports(1)
     request = [
         "openssl",
         "req",

@@ -71,9 +71,15 @@ def test_what_is_said_counts(tmp_path: Path) -> None:
 
 
 MISTAKES: dict[str, tuple[str, str]] = {
-    "a section that nobody knows": ("[docks]\nid = 'x'", "docks"),
-    "a key that nobody knows": ("[dock]\nname = 'x'", "name"),
-    "a key of another section": ("[dock]\nurl = 'x'", "url"),
+    "a section that nobody knows": ("[docks]\nid = 'x'", "there is no key 'docks', but dock"),
+    "a key that nobody knows": ("[dock]\nname = 'x'", "[dock] has no key 'name', but id, site, responsible, home"),
+    "a key of another section": ("[dock]\nurl = 'x'", "[dock] has no key 'url', but id,"),
+    "a key without its last word": (
+        "[store]\nclient_key = 'x'",
+        "[store] has no key 'client_key', but client_key_file",
+    ),
+    "a key with a slip": ("[erase]\nask_every_minute = 5", "no key 'ask_every_minute', but ask_every_minutes"),
+    "a unit alone": ("[preview]\nseconds = 9", "[preview] has no key 'seconds', but enabled, timeout_s, memory_mib"),
     "text for a number": ("[limits]\npulls = '4'", "limits.pulls"),
     "a number for text": ("[dock]\nid = 7", "dock.id"),
     "a number for yes or no": ("[bays]\nudev = 1", "bays.udev"),
@@ -88,7 +94,7 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "no camera at a time": ("[limits]\npulls = 0", "limits.pulls"),
     "fewer workers than none": ("[limits]\npulls = -1", "limits.pulls"),
     "a reserve of less than nothing": ("[limits]\nspool_reserve_mib = -1", "limits.spool_reserve_mib"),
-    "no time for a preview": ("[preview]\nseconds = 0", "preview.seconds"),
+    "no time for a preview": ("[preview]\ntimeout_s = 0", "preview.timeout_s"),
     "no memory for a preview": ("[preview]\nmemory_mib = 0", "preview.memory_mib"),
     "a tolerance of less than nothing": ("[clock]\ntolerance_ms = -5", "clock.tolerance_ms"),
     "a wait of less than nothing": ("[bays]\nsettle_ms = -1", "bays.settle_ms"),

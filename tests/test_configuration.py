@@ -44,6 +44,27 @@ def test_the_page_names_every_key_with_its_default() -> None:
     assert sorted(_page(), key=str) == sorted(_defaults(), key=str)
 
 
+UNITS = {
+    "milliseconds": "_ms",
+    "seconds": "_s",
+    "minutes": "_minutes",
+    "hours": "_hours",
+    "days": "_days",
+    "MiB": "_mib",
+}
+IS_A_FILE = re.compile(r"\bPEM\b|\b[Aa] file\b")
+
+
+def test_a_key_ends_in_what_it_is_a_unit_or_a_file() -> None:
+    rows = [row for line in PAGE.read_text(encoding="utf-8").splitlines() if (row := ROW.match(line))]
+    names = {key for _, key, _ in _defaults()}
+    files = {row[1] for row in rows if row[2] == '""' and IS_A_FILE.search(row[3])}
+    assert files == {name for name in names if name.endswith("_file")}
+    measured = {row[1]: unit for row in rows for word, unit in UNITS.items() if row[3].endswith(f", in {word}.")}
+    assert len(measured) > 8
+    assert [name for name, unit in measured.items() if not name.endswith(unit)] == []
+
+
 def test_the_sample_as_it_is_changes_no_default() -> None:
     assert load(SAMPLE) == Config()
 

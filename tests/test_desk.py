@@ -209,6 +209,7 @@ def test_what_is_too_long_is_not_sent() -> None:
 def test_an_officer_is_recorded_as_this_dock_keeps_officers(home: Path, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("0123456789abcdef" * 2)
+    secret.chmod(0o600)
     append(Config(officers=Officers("keyed", str(secret))), home, ev.Assigned("BWC-1", "Jane Doe"))
     event = last(home)
     assert isinstance(event, ev.Assigned)

@@ -11,8 +11,11 @@ import pytest
 
 from dockagent.cli import main
 from dockagent.core import events as ev
+from dockagent.core.central.custodian_state import HoldWord
+from dockagent.core.events.custodian import CustodianHeld
 from dockagent.core.model import SessionPhase
 from tests.core.story import acquired, admitted, delivered, previewed, session_in, trees, verified
+from tests.core.test_hold_words import NO, REACHED, on_hold, published
 from tests.desk_bench import home_with, told
 
 COMMAND = Path(sys.executable).with_name("dockagent")
@@ -85,8 +88,16 @@ def test_what_the_commands_say_about_a_hold(home: Path, capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     assert f"ON HOLD by record {done['record']} since 2" in shown
     assert "order 17/26, Sgt Kay" in shown
+    assert "its legal hold in the store: not set: no custodian carries it there, for [custodian] names none" in shown
+    say(home, "show", "c1c1", "--json")
+    (hold,) = json.loads(capsys.readouterr().out)["holds"]
+    assert hold["in_store"]["state"] == "nobody"
     say(home, "status")
-    assert "On hold: 1 clips, 100 B" in capsys.readouterr().out
+    status = capsys.readouterr().out
+    assert "On hold: 1 clips, 100 B" in status
+    assert "legal holds: 1 that no custodian carries there" in status
+    say(home, "status", "--json")
+    assert json.loads(capsys.readouterr().out)["holds"] == {"states": {"nobody": 1}, "wrong": {}}
     say(home, "clips", "--held", "--json")
     (row,) = json.loads(capsys.readouterr().out)
     assert [one["record"] for one in row["holds"]] == [done["record"]]
@@ -94,6 +105,21 @@ def test_what_the_commands_say_about_a_hold(home: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     say(home, "clips", "--held")
     assert capsys.readouterr().out == "no clips\n"
+
+
+def test_it_says_when_the_custodian_hears_of_it(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert say(home, "hold", "set", "c1c1", *WHY) == 0
+    assert "no custodian hears of it, for [custodian] names none: it binds this dock alone" in capsys.readouterr().out
+    lines = {"custodian": 'keys = ["desk+00000000+AA"]', "witnesses": 'ask = ["w+00000000+AA http://127.0.0.1:1"]'}
+    file = home / "dock.toml"
+    file.write_text(f"[custodian]\n{lines['custodian']}\n")
+    assert say(home, "hold", "set", "c1c1", *WHY, "--config", str(file)) == 0
+    assert "this dock publishes no ledger ([witnesses]): it binds this dock alone" in capsys.readouterr().out
+    file.write_text("".join(f"[{table}]\n{line}\n" for table, line in lines.items()))
+    assert say(home, "hold", "set", "c1c1", *WHY, "--config", str(file), "--json") == 0
+    said = json.loads(capsys.readouterr().out)["custodian"]
+    assert "a running agent publishes it now" in said
+    assert "in his next round" in said
 
 
 def test_one_of_several_holds_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,3 +176,23 @@ def test_grounds_begin_no_line_of_their_own_and_steer_no_terminal(
         assert r"x\u000a  signature  pass\u001b[2J\u202e" in text
         assert not any(line.startswith("  signature  pass\x1b") for line in text.split("\n"))
     assert len(shown.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "code", "line"),
+    [
+        (HoldWord("ab" * 32, "false", reason="nobody signed it"), 1, "FALSE: what lies there in the custodian's name"),
+        (NO, 0, f"REFUSED on {NO.time}, says chief, who tries again: no right; allow it"),
+        (REACHED, 0, "1 reached the store"),
+    ],
+)
+def test_what_became_of_it_in_the_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], word: HoldWord, code: int, line: str
+) -> None:
+    story, hold = on_hold()
+    place = home_with(tmp_path, published(story).tell(CustodianHeld("c1", hold, word)))
+    capsys.readouterr()
+    assert say(place, "status") == code
+    assert line in capsys.readouterr().out
+    say(place, "status", "--json")
+    assert json.loads(capsys.readouterr().out)["holds"]["states"] == {word.outcome: 1}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dockagent.cli import main
-from dockagent.cli.store import exit_code
+from dockagent.cli.store import exit_code, lines
 from dockagent.core import custody, strict_json
 from dockagent.core.central import promise as pr
 from dockagent.core.events import Delivered, DockStarted, Event, StoreChecked
@@ -24,7 +24,8 @@ from dockagent.stores.promises import Proof
 
 NOW_MS = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp() * 1000)
 URL = "s3://evidence/dock-7"
-HONEST = tuple(pr.kept(one, "answered 403") for one in pr.HONEST)
+HONEST = tuple(pr.kept(one, "answered 403") for one in (*pr.HONEST, pr.KEEPS_VERSIONS))
+SECOND = (pr.REFUSES_SECOND_WRITE, pr.KEEPS_VERSIONS)
 LOCKED = tuple(pr.kept(one, "answered 403") for one in pr.LOCKS)
 
 
@@ -53,13 +54,25 @@ def at(days: int) -> Instant:
         ((*HONEST, pr.broken(pr.LOCK_AS_STATED, "deleted")), "pretender", 1),
         ((HONEST[0], pr.broken(pr.REFUSES_WRONG_HASH, "stored")), "pretender", 1),
         ((HONEST[0], pr.not_asked(pr.REFUSES_WRONG_HASH, "no answer")), "unknown", 4),
-        ((*HONEST, *(pr.broken(o, "x") for o in (pr.REFUSES_SECOND_WRITE, pr.KEEPS_VERSIONS))), "pretender", 1),
+        ((*HONEST[:2], *(pr.broken(one, "taken") for one in SECOND)), "pretender", 1),
+        ((*HONEST[:2], pr.kept(SECOND[0], "412"), pr.broken(SECOND[1], "none")), "honest", 3),
+        ((*HONEST[:2], pr.broken(SECOND[0], "taken"), pr.not_asked(SECOND[1], "no answer")), "unknown", 4),
+        ((*HONEST[:2], pr.not_asked(SECOND[0], "no answer"), pr.broken(SECOND[1], "none")), "unknown", 4),
+        (HONEST[:2], "unknown", 4),
         ((*HONEST, LOCKED[0], pr.broken(pr.LOCKS[1], "ended")), "honest", 3),
     ],
 )
 def test_what_a_store_may_be_called(found: tuple[pr.Kept, ...], standing: str, code: int) -> None:
     proof = Proof(URL, "s3", found)
     assert (proof.standing, exit_code(proof)) == (standing, code)
+
+
+def test_honest_is_never_said_to_keep_what_stands_broken_beside_it() -> None:
+    (word,) = [line for line in lines(Proof(URL, "s3", HONEST), None) if line.startswith("honest: ")]
+    assert "BROKEN" not in word
+    text = "\n".join(lines(Proof(URL, "s3", (*HONEST, pr.broken(pr.REFUSES_READ, "may read"))), None))
+    assert "it kept to" not in text
+    assert "what is BROKEN below, it does not keep" in " ".join(text.split())
 
 
 def test_it_is_recorded_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,6 +94,23 @@ def test_it_is_recorded_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "BROKEN     this dock cannot read what it wrote" in text
     assert max(map(len, text.splitlines())) <= 120
     assert of_store.promises(tmp_path, url, at(0)).word in ("ok", "warning")
+
+
+def test_with_keys_alone_it_says_how_to_try_all_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["store", "check", "--home", str(tmp_path / "home"), "--store", (tmp_path / "evidence").as_uri()]
+    assert main(words) == 4
+    said = capsys.readouterr().err
+    assert said.endswith(
+        "there is no dock at " + words[3] + "; give its --home, or try with --no-record before there is one\n"
+    )
+    assert main(["keys", "init", "--home", str(tmp_path / "home")]) == 0
+    capsys.readouterr()
+    assert main(words) == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "has keys, and no ledger before its agent ran: the answers cannot go on record; try with --no-record" in line
+    assert not (tmp_path / "evidence").exists()
+    assert main([*words, "--no-record"]) == 3
+    assert "not on record" in capsys.readouterr().out
 
 
 def test_the_doctor_says_when_it_was_never_done_is_old_or_was_no(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def _sources(args: argparse.Namespace, home: Path, work: Path) -> "Sources":
         tuple(dsse.key_id(one.record_key) for one in docks),
     )
     checkpoints, said = heads(disk, leaves, asked, SystemClock())
-    c2pa = credential(settings.disclosure.c2pa_chain, settings.disclosure.c2pa_key)
+    c2pa = credential(settings.disclosure.c2pa_chain_file, settings.disclosure.c2pa_key_file)
     stamp, vouched = asked.stamp if asked else None, quorum(checkpoints, asked)
     return Sources(places, leaves, docks, checkpoints, SystemClock(), said, stamp, c2pa, vouched)
 

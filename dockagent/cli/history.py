@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from dockagent import config, desk
 from dockagent.core import custody
+from dockagent.core.central.hold_words import Way
 from dockagent.core.model import Clip, State
 from dockagent.errors import Missing, UsageError
 from dockagent.ledger.lock import is_held
@@ -19,9 +20,14 @@ def payloads(args: argparse.Namespace) -> Iterator[bytes]:
 
 def state(args: argparse.Namespace) -> State:
     """What that dock believes."""
-    found = State()
+    found = State(dock=dock_id(args))
     custody.replay(payloads(args), found)
     return found
+
+
+def dock_id(args: argparse.Namespace) -> str:
+    """What that dock is called. Raises Missing."""
+    return desk.public_keys(config.home(args))[-1].id
 
 
 def one_clip(found: State, args: argparse.Namespace) -> Clip:
@@ -35,6 +41,21 @@ def one_clip(found: State, args: argparse.Namespace) -> Clip:
     if len(fits) > 1:
         raise UsageError(f"{args.clip} fits {len(fits)} clips", "give more digits")
     return fits[0]
+
+
+def way_of_holds(args: argparse.Namespace) -> Way:
+    """How that dock's holds come to its store, as it is configured now."""
+    chosen = config.of(args)
+    return Way(
+        bool(chosen.custodian.keys), bool(chosen.witnesses.ask or chosen.timestamps.url) and chosen.witnesses.publish
+    )
+
+
+def only_what_is_here(found: State, args: argparse.Namespace) -> None:
+    """Have ``found`` say that an agent runs, and which cameras it has, only where one has the ledger open now."""
+    found.running = found.running and in_use(args)
+    if not found.running:
+        found.sessions.clear()
 
 
 def in_use(args: argparse.Namespace) -> bool:

@@ -8,6 +8,7 @@ from dockagent import config
 from dockagent.cli import grounds, history
 from dockagent.core import events as ev
 from dockagent.core.acts import REFUSED, Recorded
+from dockagent.core.central.hold_words import Way
 from dockagent.core.model import Clip, ClipPhase
 from dockagent.desk import Desk, desk
 from dockagent.errors import Missing, UsageError
@@ -42,9 +43,11 @@ def run_set(args: argparse.Namespace) -> int:
     with desk(config.of(args), config.home(args)) as open_desk:
         clip = _named(open_desk, args, "hold.set")
         done = open_desk.record(ev.HoldSet(clip.id, grounds=grounds.asked(args, "basis", "authority")))
-    _say(args, done, clip.id, f"clip {clip.id} is on hold by record {done.index}")
+    way = history.way_of_holds(args)
+    heard = way.custodian and way.published
+    _say(args, done, clip.id, f"clip {clip.id} is on hold by record {done.index}", _HEARD if heard else _unheard(way))
     if clip.phase is ClipPhase.DONE:
-        told = _TOLD if _custodian_hears(config.of(args)) else _UNTOLD
+        told = _TOLD if heard else _UNTOLD
         print(f"dockagent: {_DISPOSED}; in the store, {told}", file=sys.stderr)
     return 0
 
@@ -55,11 +58,16 @@ _DISPOSED = (
 )
 _TOLD = "the custodian sets the store's legal hold where it may, once he has read this in the published ledger"
 _UNTOLD = "only a legal hold of the store's own keeps it"
+_HEARD = (
+    "a running agent publishes it now, one that starts later then; the custodian reads it in his next round, and gives"
+    " no dock leave to erase the clip from then on; `dockagent show` says when the store keeps it"
+)
 
 
-def _custodian_hears(chosen: config.Config) -> bool:
-    """Whether there is a custodian, and a published ledger in which he finds the hold."""
-    return bool(chosen.custodian.keys) and bool(chosen.witnesses.ask) and chosen.witnesses.publish
+def _unheard(way: Way) -> str:
+    """Why no other dock hears of a hold."""
+    missing = "[custodian] names none" if not way.custodian else "this dock publishes no ledger ([witnesses])"
+    return f"no custodian hears of it, for {missing}: it binds this dock alone"
 
 
 def run_clear(args: argparse.Namespace) -> int:
@@ -91,6 +99,7 @@ def _only_hold(clip: Clip) -> int:
     return clip.holds[0].record if clip.holds else 0
 
 
-def _say(args: argparse.Namespace, done: Recorded, clip_id: str, words: str) -> None:
-    row = {"clip_id": clip_id, "record": done.index, "ledger_size": done.size}
-    print(json.dumps(row, indent=2) if args.json else words)
+def _say(args: argparse.Namespace, done: Recorded, clip_id: str, words: str, further: str = "") -> None:
+    row: dict[str, str | int] = {"clip_id": clip_id, "record": done.index, "ledger_size": done.size}
+    row |= {"custodian": further} if further else {}
+    print(json.dumps(row, indent=2) if args.json else "\n".join(filter(None, (words, further))))

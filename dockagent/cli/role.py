@@ -70,13 +70,13 @@ def custodians_checks(args: argparse.Namespace) -> "Iterator[Check]":
         home=home,
         url=url,
         listen=door.listen,
-        pems=[(name, path) for name, path in (("cert", door.cert), ("client_ca", door.client_ca)) if path],
+        pems=[one for one in (("cert_file", door.cert_file), ("client_ca_file", door.client_ca_file)) if one[1]],
         key_files=(key.PRIVATE, key.PUBLIC, witness_key.PRIVATE, witness_key.PUBLIC),
         keys=keys,
         docks=lambda: len(settings.trust_of(file).docks),
         signs=bool(file.permits.policy),
         terms=terms,
-        tls=lambda: tls_of(door.cert, door.key, door.client_ca) is not None,
+        tls=lambda: tls_of(door.cert_file, door.key_file, door.client_ca_file) is not None,
         cameras=cameras,
     )
     yield from of_custodian.examine(setup, look(), clock.now())

@@ -12,10 +12,10 @@ from dockagent.cli import handed_out, history
 from dockagent.cli.handed_out import HandedOut
 from dockagent.clock import SystemClock, zone
 from dockagent.core import custody, strict_json, summary
-from dockagent.core.central import custodian_table
+from dockagent.core.central import custodian_table, hold_words
 from dockagent.core.model import Clip, State
 from dockagent.core.narrate import tell
-from dockagent.core.permits import permit_words
+from dockagent.core.permits import permit_waits, permit_words
 from dockagent.core.plain import plain
 from dockagent.core.session import advance
 from dockagent.core.stream.in_stream import NAMES
@@ -42,9 +42,14 @@ def run(args: argparse.Namespace) -> int:
     row["preview"] = [thing.name for thing in clip.preview]
     row["findings"] = [summary.finding_row(one) for one in clip.findings]
     row["receipt"] = msgspec.to_builtins(clip.receipt)
+    way = history.way_of_holds(args)
+    for said, hold in zip(row["holds"], clip.holds, strict=True):
+        said["in_store"] = hold_words.row(state, clip, hold, way)
     row["custodian"] = custodian_table.row(state, clip.id)
     row["custodian_says"] = custodian_table.words(state, clip.id)
     row["permit"] = permit_words.row(state, clip.id)
+    erases = config.of(args).erase.when == "permit"
+    row["no_permit"] = permit_waits.none_comes(state, clip) if erases else ""
     row["handed_out"] = handed.rows(clip.id)
     row["timeline"] = timeline
     print(json.dumps(row, indent=2) if args.json else _text(row))
@@ -98,12 +103,14 @@ def _text(row: dict[str, Any]) -> str:
     ]
     lines += [f"{'sealed to:':<12} {', '.join(row['sealed_to'])}"] if row["sealed_to"] else []
     lines += [f"{'reason:':<12} {row['reason']}"] if row["reason"] else []
-    lines += [
-        plain(f"ON HOLD by record {one['record']} since {one['since']}: {one['basis']}, {one['authority']}")
-        for one in row["holds"]
-    ]
+    for one in row["holds"]:
+        lines.append(
+            plain(f"ON HOLD by record {one['record']} since {one['since']}: {one['basis']}, {one['authority']}")
+        )
+        lines.append(plain(f"  its legal hold in the store: {one['in_store']['text']}"))
     lines += [f"{'custodian:':<12} {plain(row['custodian_says'])}"] if row["custodian_says"] else []
     lines += [f"{'camera copy:':<12} {plain(one)}" for one in permit_words.lines(row["permit"])]
+    lines += [f"{'camera copy:':<12} {plain(row['no_permit'])}"] if row["no_permit"] else []
     lines += ["Verdicts"]
     lines += [f"  {name:<10} {says:<9} {row['reasons'].get(name, '')}" for name, says in row["verdicts"].items()]
     lines += ["Samples", *(f"  {line}" for line in _samples(row["samples"]))]

@@ -9,9 +9,10 @@ from dockagent import config
 from dockagent.cli import history, role
 from dockagent.clock import SystemClock, zone
 from dockagent.core import summary
-from dockagent.core.central import custodian_table
+from dockagent.core.central import custodian_table, hold_words
 from dockagent.core.model import Clip, State
 from dockagent.core.narrate import size
+from dockagent.core.permits import permit_waits
 from dockagent.core.plain import plain
 from dockagent.core.uplink import words as uplink_words
 from dockagent.core.uplink.link import SENDS
@@ -42,15 +43,19 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps(row, indent=2) if args.json else text_of(row))
             return 0 if row["running"] else 1
     state = history.state(args)
-    state.running = state.running and history.in_use(args)
+    history.only_what_is_here(state, args)
     now_ms, terms = SystemClock().now().utc_ms, config.terms_of(config.of(args), zone)
     said = config.of(args).custodian
     rows = _rows(state, now_ms, terms, said.alarm_hours * 3_600_000)
     words = {"Store": store_words(state, now_ms, terms), "Spool": spool_words(state, now_ms, terms)}
     if said.keys or rows["custodian"]["receipts"]:
         words["Custodian"] = plain(custodian_table.summary_words(rows["custodian"]))
+    rows["permits"] = permit_waits.waiting(state, now_ms)
+    rows["no_permits"] = permit_waits.none_come(state) if config.of(args).erase.when == "permit" else {}
+    rows["holds"] = hold_words.summary(state, history.way_of_holds(args))
     print(json.dumps(rows, indent=2) if args.json else _text(rows, words, now_ms))
-    return 1 if rows["held_up"] or rows["custodian"]["alarms"] else 3 if rows["quarantined"] else 0
+    wrong = rows["custodian"]["alarms"] or hold_words.FALSE in rows["holds"]["states"]
+    return 1 if rows["held_up"] or wrong else 3 if rows["quarantined"] else 0
 
 
 def _rows(state: State, now_ms: int, terms: Terms, alarm_ms: int) -> dict[str, Any]:
@@ -105,6 +110,13 @@ def _text(rows: dict[str, Any], words: dict[str, str], now_ms: int) -> str:
     if rows["on_hold"]:
         kept = size(sum(row["bytes"] for row in rows["on_hold"]))
         lines.append(f"On hold: {len(rows['on_hold'])} clips, {kept} (see `dockagent clips --held`)")
+        lines += hold_words.summary_words(rows["holds"], LINES)
+    if rows["permits"]:
+        lines.append(f"Permits to erase from cameras: {len(rows['permits'])} wait to be used")
+        lines += permit_waits.lines(rows["permits"], LINES)
+    if rows["no_permits"]:
+        lines.append("Without a permit to erase them:")
+        lines += [plain(f"  {count} clips: {why}") for why, count in list(rows["no_permits"].items())[:LINES]]
     lines += [f"{name}: {says}" for name, says in words.items()]
     lines.append(f"History: {summary.history_words(rows['history'], now_ms)}")
     return "\n".join(lines)

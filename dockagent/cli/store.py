@@ -22,14 +22,15 @@ from dockagent.stores.promises import Credential, Proof, Prover
 HELP = "try what the central store promises for evidence, and put the answers on record"
 DESCRIPTION = """Does to the live store what it must refuse: other bytes than were signed, a second write, a delete, an
 early end of retention, a read. It is done to some ten objects of a few bytes below scratch/ in the store; where a lock
-holds them they stay until their retention ends. This dock's own credential is tried; what a lock is worth can only be
-told with an administrator's, which is used for this once and kept nowhere. The answers go into the ledger, and every
-receipt and clip record from then on names that entry."""
+holds them they stay until their retention ends. Under the names that are a custodian's, uploads are only begun, and
+aborted at once. This dock's own credential is tried; what a lock is worth can only be told with an administrator's,
+which is used for this once and kept nowhere. The answers go into the ledger, and every receipt and clip record from
+then on names that entry."""
 EPILOG = """exit codes: 0 every promise that could be tried is kept · 1 the store only pretends · 2 wrong usage or
 configuration · 3 some promise is not kept · 4 the store did not answer enough"""
 _WORDS = {
     "write-once": "its lock was tried with an administrator's rights, and held",
-    "honest": "it kept to what a dock alone can try; its lock was not tried, or is none",
+    "honest": "it refuses a wrong secret and wrong bytes, and the first object outlasts a second; no lock is proved",
     "tamper-evident": "a folder: what is changed or removed is found by digests, ledger and receipts, not hindered",
     "pretender": "it takes what it must refuse, or names a lock that does not hold: do not rest a case on it",
     "unknown": "it did not answer enough to tell",
@@ -58,10 +59,21 @@ def run(args: argparse.Namespace) -> int:
     chosen, home, admin = config.of(args), config.home(args), _admin(args)
     if args.no_record:
         return _show(args, _proof(args, chosen, home, admin), None)
+    _need_ledger(home)
     with desk(chosen, home) as at:
         proof = _proof(args, chosen, home, admin)
         done = at.record(msgspec.structs.replace(proof.event(), grounds=grounds.asked(args)))
     return _show(args, proof, done.index)
+
+
+def _need_ledger(home: Path) -> None:
+    """Raises Missing where nothing can be put on record, before anything is asked of the store."""
+    if (home / "ledger").is_dir():
+        return
+    if (home / "keys").is_dir():
+        why = f"the dock at {home} has keys, and no ledger before its agent ran"
+        raise Missing(f"{why}: the answers cannot go on record", "try with --no-record, or run the agent once before")
+    raise Missing(f"there is no dock at {home}", "give its --home, or try with --no-record before there is one")
 
 
 def _proof(args: argparse.Namespace, chosen: config.Config, home: Path, admin: Credential | None) -> Proof:
@@ -78,17 +90,16 @@ def _admin(args: argparse.Namespace) -> Credential | None:
         raise UsageError("half of an administrator's credential", "give both --admin-key-id and --admin-secret-file")
     if not args.admin_key_id:
         return None
-    try:
-        return Credential(args.admin_key_id, args.admin_secret_file.read_text(encoding="utf-8").strip())
-    except OSError as err:
-        raise UsageError(f"cannot read {args.admin_secret_file}: {err.strerror}", "check --admin-secret-file") from err
+    from dockagent.reach import secret_of  # as above
+
+    return Credential(args.admin_key_id, secret_of(str(args.admin_secret_file), "--admin-secret-file"))
 
 
 def _show(args: argparse.Namespace, proof: Proof, record: int | None) -> int:
     if args.json:
         print(json.dumps(_as_json(proof, record), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_lines(proof, record)))
+        print("\n".join(lines(proof, record)))
     return exit_code(proof)
 
 
@@ -115,9 +126,12 @@ def _as_json(proof: Proof, record: int | None) -> dict[str, Any]:
     }
 
 
-def _lines(proof: Proof, record: int | None) -> list[str]:
+def lines(proof: Proof, record: int | None) -> list[str]:
+    """What a person is told of ``proof``; ``record``: its number in the ledger, or None."""
     calls = f" (calls itself {proof.server!r}, which proves nothing)" if proof.server else ""
-    head = [f"{proof.store}{calls}", *_wrapped(f"{proof.standing}: {_WORDS[proof.standing]}", "")]
+    breaks = proof.standing == "honest" and any(one.answer == pr.BROKEN for one in proof.kept)
+    words = _WORDS[proof.standing] + ("; what is BROKEN below, it does not keep" if breaks else "")
+    head = [f"{proof.store}{calls}", *_wrapped(f"{proof.standing}: {words}", "")]
     order = (pr.BROKEN, pr.KEPT, pr.NOT_ASKED)
     rows = [one for answer in order for one in proof.kept if one.answer == answer]
     where = "on record as entry " + str(record) if record is not None else "not on record"

@@ -7,6 +7,7 @@ from dockagent.core.review import review
 from dockagent.core.uplink.trouble import Trouble
 
 OF_HISTORY = (ev.Checkpointed, ev.CheckpointFailed)
+URGENT = (ev.HoldSet,)  # until the custodian reads of it, other docks may get leave to erase the clip
 FIRST_MS, LONGEST_MS = 15_000, 300_000
 CONTRADICTED = "witness-contradicts"  # the code of a finding: a witness has seen another history
 
@@ -17,6 +18,8 @@ def count(state: State, event: ev.Event) -> None:
     history = state.history
     if not isinstance(event, OF_HISTORY):
         history.newest_other = history.records
+    if isinstance(event, URGENT):
+        history.urgent = history.records
     history.records += 1
 
 
@@ -52,10 +55,11 @@ def checkpoint_failed(state: State, event: ev.CheckpointFailed, at_ms: int) -> N
 
 
 def due(history: History, now_ms: int, every_ms: int, every_records: int) -> bool:
-    """Whether a checkpoint is to go round now: something new is in the ledger, and it is long enough ago or much
-    enough. A clock that was set back does not stop it."""
+    """Whether a checkpoint is to go round now: something new is in the ledger, and it is long enough ago, or much
+    enough, or urgent. A clock that was set back does not stop it."""
     if history.newest_other < history.settled or not history.trouble.due(now_ms):
         return False
-    if history.trouble.attempts or history.records - history.settled >= every_records:
+    soon = history.urgent >= history.settled or history.trouble.attempts > 0
+    if soon or history.records - history.settled >= every_records:
         return True
     return not 0 <= now_ms - history.settled_ms < every_ms

@@ -275,12 +275,14 @@ class Clip:
 @dataclass(slots=True)
 class History:
     """What outsiders have vouched for. ``records``: how many the ledger has; ``newest_other``: index of the newest one
-    that is not about a checkpoint, or -1; ``settled``: the size of the newest checkpoint that needs no further try, and
+    that is not about a checkpoint, or -1; ``urgent``: of the newest one that others must hear of at once, or -1;
+    ``settled``: the size of the newest checkpoint that needs no further try, and
     when; ``witnessed`` and ``stamped``: the sizes that a quorum of witnesses and a time-stamping authority vouch for
     (0: none), and when; ``cosigners`` of ``asked`` witnesses cosigned the newest one, where ``quorum`` are needed."""
 
     records: int = 0
     newest_other: int = -1
+    urgent: int = -1
     settled: int = 0
     settled_ms: int = 0
     tried_ms: int = 0

@@ -6,8 +6,14 @@ from typing import Any
 import msgspec
 
 from dockagent.core import events as ev
-from dockagent.core.central import promise
-from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.core.central import hold_words, promise
+from dockagent.core.events.custodian import (
+    CustodianAsked,
+    CustodianHeld,
+    CustodianReceived,
+    CustodianRefuted,
+    HoldsAsked,
+)
 from dockagent.core.model import State
 from dockagent.core.moment import rfc3339
 from dockagent.core.movie.clip_samples import Measure
@@ -260,6 +266,13 @@ _TOLD: dict[type[ev.Event], Callable[[Any, State], str]] = {
     CustodianRefuted: lambda event, state: f"ALARM: {_path(event, state)}: {event.reason}",
     CustodianAsked: lambda event, state: (
         f"{event.found} receipts for {event.asked} clips" + (f"; {event.reason}" if event.reason else "")
+    ),
+    CustodianHeld: lambda event, state: (
+        f"{_path(event, state)}: hold {event.hold} in the store: {hold_words.said(event.word)}"
+    ),
+    HoldsAsked: lambda event, state: (
+        f"asked about {event.asked} holds, {event.found} have reached the store"
+        + (f"; {event.reason}" if event.reason else "")
     ),
     ev.SentEarly: _sent_early,
     **permit_words.TOLD,

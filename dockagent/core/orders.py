@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dockagent.core import history
 from dockagent.core import order as base
-from dockagent.core.central import custodian_table
+from dockagent.core.central import custodian_table, hold_words
 from dockagent.core.model import RELISTS, ClipPhase, Session, SessionPhase, State
 from dockagent.core.permits import erase_orders, permit_table
 from dockagent.core.uplink import early
@@ -127,6 +127,10 @@ class AskCustodian(Order):
     """Ask for the custodian's receipts of what was delivered. Its lane is its own."""
 
 
+class AskHolds(Order):
+    """Ask the custodian what became of holds in the store, in his lane."""
+
+
 class Notarize(Order):
     """Have outsiders vouch for the ledger as it is now. Its lane is its own: nobody waits for a witness."""
 
@@ -189,6 +193,8 @@ def orders(state: State, now_ms: int, busy: Collection[Order], limits: Limits) -
         found.append(Notarize(NOTARY))
     if CUSTODIAN not in lanes and custodian_table.due(state, now_ms, limits.custodian_every_ms):
         found.append(AskCustodian(CUSTODIAN))
+    elif CUSTODIAN not in lanes and hold_words.due(state, now_ms, limits.custodian_every_ms):
+        found.append(AskHolds(CUSTODIAN))
     seek = () if erase_orders.PERMITS in lanes else permit_table.to_seek(state, now_ms, limits.permits_every_ms)
     if seek:
         found.append(erase_orders.SeekPermits(erase_orders.PERMITS, seek))

@@ -11,10 +11,16 @@ from typing import Any
 from dockagent.core import attribution, clip_table, history, hold_table, plan
 from dockagent.core import events as ev
 from dockagent.core.camera.inventory import Finding
-from dockagent.core.central import custodian_table, store_table
+from dockagent.core.central import custodian_table, hold_words, store_table
 from dockagent.core.clip_table import try_again
 from dockagent.core.disclosure import disclosure_table
-from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.core.events.custodian import (
+    CustodianAsked,
+    CustodianHeld,
+    CustodianReceived,
+    CustodianRefuted,
+    HoldsAsked,
+)
 from dockagent.core.model import RELISTS, UNDELIVERED, Clip, ClipPhase, Item, Session, SessionPhase, State
 from dockagent.core.permits import permit_table
 from dockagent.core.review import review
@@ -58,9 +64,11 @@ def advance(state: State, event: ev.Event, at_ms: int) -> None:
     review.check(state, event)
     store_table.check(state, event)
     custodian_table.check(state, event)
+    hold_words.check(state, event)
     permit_table.check(state, event, at_ms)
     _EFFECTS[type(event)](state, event, at_ms)
     custodian_table.follow(state, event, at_ms)
+    hold_words.follow(state, event)
     permit_table.follow(state, event)
     history.count(state, event)
 
@@ -360,6 +368,8 @@ _EFFECTS: dict[type[ev.Event], Callable[[State, Any, int], None]] = {
     CustodianReceived: custodian_table.received,
     CustodianRefuted: custodian_table.refuted,
     CustodianAsked: custodian_table.asked,
+    CustodianHeld: hold_words.held,
+    HoldsAsked: hold_words.asked,
     ev.SentEarly: early.sent,
     **permit_table.EFFECTS,
 }

@@ -75,7 +75,7 @@ def audit(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports,
         told.tell(Report(reports.ALTERED, folder.clip_id, state, words, (f"{folder.prefix}/",)))
         return
     locks = {name: custodian.archive.locks(folder.key(name), found[name].facts) for name in folder.masters}
-    unheld = [name for name, facts in locks.items() if facts.hold == OFF and holds.keeps(folder.clip_id)]
+    unheld = _unheld(custodian, receipts) if holds.keeps(folder.clip_id) else []
     if unheld:
         words = (f"a dock has it on hold, and the store has no legal hold on {', '.join(unheld)} any more",)
         told.tell(Report(reports.NOT_HELD, folder.clip_id, state, words, (f"{folder.prefix}/",)))
@@ -83,6 +83,12 @@ def audit(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports,
     with suppress(Conflict):  # another custodian audited it at the same time
         custodian.archive.add(folder.key(folder.next_audit), custodian.key.seal(said))
     tally.audits += 1
+
+
+def _unheld(custodian: Custodian, receipts: Sequence[StoreReceipt]) -> list[str]:
+    """The masters without a legal hold in a store that knows one: the versions that receipts name, whatever is on
+    top."""
+    return [one.key.rpartition("/")[2] for one in receipts if custodian.archive.held(one.key, one.version) == OFF]
 
 
 def _receipt(custodian: Custodian, folder: ClipFolder, name: str) -> tuple[StoreReceipt, str]:

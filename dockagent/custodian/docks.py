@@ -133,6 +133,15 @@ def _check_delivered(
             raise Refused(f"another tree of {ledger.head.size} records was compared before: a fork") from err
 
 
+def _where(custodian: Custodian, key: str) -> str:
+    """Where an object is that cannot be read. Raises Retryable."""
+    hidden = len(custodian.archive.versions(key))
+    if not hidden:
+        return "it is not in the store"
+    what = "a version of it is" if hidden == 1 else f"{hidden} versions of it are"
+    return f"somebody deleted it, and {what} still there: take the delete marker over {key} away to bring it back"
+
+
 def _lost(custodian: Custodian, dock: DockIdentity, said: dict[str, Any], number: int, ids: Ids, told: Reports) -> bool:
     """Whether a clip that the ledger says was delivered is not in the store; reported then."""
     what = said["what"]
@@ -143,6 +152,6 @@ def _lost(custodian: Custodian, dock: DockIdentity, said: dict[str, Any], number
         with custodian.archive.open(key):
             return False
     except Missing:
-        words = f"record {number} of dock {dock.id} says that it was delivered; it is not in the store"
+        words = f"record {number} of dock {dock.id} says that it was delivered; {_where(custodian, key)}"
         told.tell(Report(reports.LOST, clip, reports.state_of(key), (words,), (key,)))
         return True

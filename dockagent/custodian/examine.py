@@ -8,7 +8,6 @@ the receipt: version, retention, legal hold.
 
 from dataclasses import dataclass
 
-from dockagent.core.central import store_receipt
 from dockagent.core.central.store_receipt import Held, Retention, Seen, StoreReceipt
 from dockagent.core.moment import rfc3339
 from dockagent.custodian import reports
@@ -35,7 +34,8 @@ class Found(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a folder's masters were found to be: ``receipts`` by name, and the ``record`` that speaks for them."""
+    """What a folder's masters were found to be: ``receipts`` by the master's name, and the ``record`` that speaks for
+    them."""
 
     receipts: dict[str, StoreReceipt]
     record: Record
@@ -53,7 +53,7 @@ def examine(custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, tally: T
     findings = (*findings, *more, *_missing(record, things), *_strays(things, covered))
     receipts = {}
     for master in folder.without_receipt:
-        receipts[store_receipt.name_for(master)] = _receipt(custodian, folder, master, record, things, seen, findings)
+        receipts[master] = _receipt(custodian, folder, master, record, things, seen, findings)
     return Examined(receipts, record)
 
 

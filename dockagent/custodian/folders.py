@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,11 +19,14 @@ _RECORD = re.compile(r"record\.json(\.[0-9a-f]{8}){0,2}")
 
 @dataclass(frozen=True)
 class ClipFolder:
-    """A clip's folder as it was listed. ``prefix``: its key without a slash at the end; ``objects``: by name."""
+    """A clip's folder as it was listed. ``prefix``: its key without a slash at the end; ``objects``: by name.
+    ``believed``: the name of the receipt for each master, by the master's name, once their signatures were looked at;
+    until then a receipt counts by its name."""
 
     prefix: str
     clip_id: str
     objects: dict[str, Listed]
+    believed: Mapping[str, str] | None = None
 
     @property
     def quarantined(self) -> bool:
@@ -33,7 +36,7 @@ class ClipFolder:
     @property
     def masters(self) -> list[str]:
         """The stored masters; more than one where a clip was sealed twice."""
-        return sorted(name for name in self.objects if _MASTER.fullmatch(name))
+        return sorted(name for name in self.objects if name.startswith("master") and _MASTER.fullmatch(name))
 
     @property
     def records(self) -> list[str]:
@@ -50,7 +53,27 @@ class ClipFolder:
     @property
     def receipts(self) -> list[str]:
         """The custodian's receipts."""
+        if self.believed is not None:
+            return sorted(self.believed.values())
         return sorted(name for name in self.objects if store_receipt.is_name(name))
+
+    @property
+    def main_receipt(self) -> str:
+        """The receipt that a permit rests on: that for the master as the first dock stored it; empty where there is
+        none."""
+        found = (self.receipt_of(one) for one in self.masters if name_for(one) == store_receipt.FILE)
+        return next(filter(None, found), "")
+
+    def receipt_of(self, master: str) -> str:
+        """What the receipt for a master is called here; empty where there is none."""
+        if self.believed is not None:
+            return self.believed.get(master, "")
+        return name_for(master) if name_for(master) in self.objects else ""
+
+    def free_names(self, master: str) -> list[str]:
+        """What a new receipt for a master may be called, best first."""
+        names = (name_for(master, number) for number in range(1, store_receipt.MOST_NAMES + 1))
+        return [name for name in names if name not in self.objects]
 
     @property
     def audited_ms(self) -> int:
@@ -71,7 +94,7 @@ class ClipFolder:
     @property
     def without_receipt(self) -> list[str]:
         """The masters that have no receipt yet."""
-        return [name for name in self.masters if name_for(name) not in self.objects]
+        return [name for name in self.masters if not self.receipt_of(name)]
 
     @property
     def since_ms(self) -> int:

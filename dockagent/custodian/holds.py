@@ -2,30 +2,34 @@
 
 A dock says so in its ledger; its credential may not touch what it wrote. The custodian reads the records ``hold.set``
 and ``hold.clear`` in the published ledger, checks each like any record, and sets the store's legal hold on everything
-in the clip's folder that docks put there. With the last hold on a clip gone, it lifts what it set itself, and what the
-dock had asked for when it delivered; a hold that somebody else set is left, and a person is told.
+in the clip's folder that docks put there, on every version of it: other bytes may lie on top of the evidence. With the
+last hold on a clip gone, it lifts what it set itself, and what the dock had asked for when it delivered; a hold that
+somebody else set is left, and a person is told.
 
 ``custodian/holds/<clip>/<dock>.<record>.set.json`` and ``….cleared.json`` are signed notes of what was done about one
 record of a ledger: with one, nothing is done about it again. Where the store or the custodian's rights do not allow a
-legal hold there is a report instead, and it is tried again in every round.
+legal hold there is a report instead, and ``….refused.<number>.json`` tells the dock; it is tried again in every round.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from dockagent.core import strict_json
-from dockagent.core.central.custodian_key import signed_payload
-from dockagent.core.central.store_receipt import OFF, ON
+from dockagent.core.central import hold_note
+from dockagent.core.central.hold_note import Held, HoldNote
+from dockagent.core.central.store_receipt import OFF
 from dockagent.core.moment import rfc3339
 from dockagent.core.proof import dsse
-from dockagent.custodian import reports
+from dockagent.custodian import legal_hold, reports
 from dockagent.custodian.clip_record import Ledgers
 from dockagent.custodian.folders import ClipFolder
+from dockagent.custodian.legal_hold import MOST_VERSIONS
 from dockagent.custodian.published import Published
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.reread import small
@@ -33,10 +37,7 @@ from dockagent.custodian.world import Custodian
 from dockagent.errors import Missing, Refused
 from dockagent.stores import Conflict
 
-FOLDER = "custodian/holds/"
-PREDICATE = "urn:dockagent:custodian-hold:1"
-_NAME = re.compile(r"custodian/holds/([0-9a-f]{32})/(.+)\.(\d{15})\.(set|cleared)\.json")
-_MOST = 1 << 20
+_NAME = re.compile(r"custodian/holds/([0-9a-f]{32})/((.+)\.(\d{15})\.(?:(set|cleared)|refused\.[1-9]\d?)\.json)")
 _SET, _CLEARED = b'"type":"hold.set"', b'"type":"hold.clear"'
 _DELIVERED = b'"type":"receipt"'
 
@@ -54,25 +55,10 @@ class Act:
         """The other act on the same hold."""
         return Act(self.dock, self.hold, not self.cleared)
 
-
-class Held(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What was done about one object of a clip: its name and version, and its legal hold ``before`` and ``now``."""
-
-    name: str
-    version: str
-    before: str
-    now: str
-
-
-class Noted(msgspec.Struct, frozen=True):
-    """What a note says, as far as it is needed again. ``by_dock``: the dock had asked for a hold when it delivered."""
-
-    clip_id: str
-    dock: str
-    hold: int
-    cleared: bool
-    by_dock: bool
-    objects: tuple[Held, ...]
+    @property
+    def named(self) -> str:
+        """What the names of notes about it begin with."""
+        return hold_note.which(self.dock, self.hold)
 
 
 @dataclass(slots=True)
@@ -82,14 +68,21 @@ class Holds:
     custodian: Custodian
     _acts: dict[str, list[Act]] = field(default_factory=dict)
     _noted: dict[str, set[Act]] = field(default_factory=dict)
+    _signed: dict[tuple[str, Act], bool] = field(default_factory=dict)
+    _refused: dict[str, list[str]] = field(default_factory=dict)
+    _tried: dict[str, set[Act]] = field(default_factory=dict)
     _by_dock: set[str] = field(default_factory=set)
     _wrong: dict[str, Refused | Missing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Lists the notes. Raises Retryable."""
-        for one in self.custodian.archive.list(FOLDER):
-            if (found := _NAME.fullmatch(one.key)) is not None:
-                self._noted.setdefault(found[1], set()).add(Act(found[2], int(found[3]), found[4] == "cleared"))
+        for one in self.custodian.archive.list(hold_note.FOLDER):
+            found = _NAME.fullmatch(one.key)
+            if found is not None and found[5]:
+                self._noted.setdefault(found[1], set()).add(Act(found[3], int(found[4]), found[5] == "cleared"))
+            elif found is not None:
+                self._refused.setdefault(found[1], []).append(found[2])
+                self._tried.setdefault(found[1], set()).add(Act(found[3], int(found[4]), cleared=False))
 
     def read(self, dock: str, ledgers: Ledgers, ledger: Published) -> None:
         """Take in what the ledger of ``dock`` says since it was last compared with the store; a record that no trusted
@@ -119,15 +112,22 @@ class Holds:
             raise self._wrong[dock]
 
     def due(self, clip_id: str) -> bool:
-        """Whether something is to be done about this clip."""
-        return bool(self._left(clip_id))
+        """Whether something may be to be done about this clip."""
+        return clip_id in self._acts
 
     def keeps(self, clip_id: str) -> bool:
-        """Whether any dock has this clip on hold."""
+        """Whether any dock has this clip on hold. Raises Retryable."""
         return bool(self._active(clip_id))
 
+    def as_read(self) -> "Holds":
+        """The same as it is known now, for other threads to ask: what is carried out later does not change it."""
+        other = copy(self)
+        other._noted = {clip_id: set(acts) for clip_id, acts in self._noted.items()}
+        other._signed = dict(self._signed)
+        return other
+
     def open(self, dock: str) -> bool:
-        """Whether something that this dock's ledger asks for was not carried out yet."""
+        """Whether something that this dock's ledger asks for was not carried out yet. Raises Retryable."""
         return any(act.dock == dock for clip_id in self._acts for act in self._left(clip_id))
 
     def carry_out(self, folder: ClipFolder, told: Reports) -> None:
@@ -136,111 +136,142 @@ class Holds:
             if not folder.masters:
                 return  # a dock is still delivering it; it asks for the hold itself
             over = act.opposite in self._acts[folder.clip_id]
-            done = self._clear(folder, told) if act.cleared else self._set(folder, told, over=over)
-            if done is None:
-                return
-            self._note(folder.clip_id, act, done)
+            done = self._clear(folder, told) if act.cleared else self._set(folder, act, told, over=over)
+            if done is not None:
+                self._note(folder.clip_id, act, done, told)
 
     def _left(self, clip_id: str) -> list[Act]:
-        noted = self._noted.get(clip_id, set())
-        return [act for act in self._acts.get(clip_id, ()) if act not in noted]
+        """What this custodian has to carry out: of docks in its share."""
+        mine = (act for act in self._acts.get(clip_id, ()) if self.custodian.share.mine(act.dock))
+        return [act for act in mine if not self._done(clip_id, act)]
 
     def _active(self, clip_id: str) -> list[Act]:
-        known = self._noted.get(clip_id, set()) | set(self._acts.get(clip_id, ()))
-        return [act for act in known if not act.cleared and act.opposite not in known]
+        acts = set(self._acts.get(clip_id, ()))
+        known = acts | self._noted.get(clip_id, set()) | self._tried.get(clip_id, set())
+        set_up = [act for act in known if not act.cleared]
+        return [act for act in set_up if act.opposite not in acts and not self._done(clip_id, act.opposite)]
 
-    def _set(self, folder: ClipFolder, told: Reports, *, over: bool) -> list[Held] | None:
+    def _done(self, clip_id: str, act: Act) -> bool:
+        """Whether there is a note that it was done, by somebody whom we trust: a name alone says nothing."""
+        if act not in self._noted.get(clip_id, ()):
+            return False
+        if (clip_id, act) not in self._signed:
+            name = hold_note.final(act.named, cleared=act.cleared)
+            self._signed[clip_id, act] = self._said(clip_id, act, name) is not None
+        return self._signed[clip_id, act]
+
+    def _set(self, folder: ClipFolder, act: Act, told: Reports, *, over: bool) -> list[Held] | None:
         """``over``: the hold was cleared before anything could be done about it."""
-        done = list[Held]()
-        for name in _objects(folder):
-            try:
-                done.append(self._turn(folder.key(name), name, on=True))
-            except Refused as err:
-                if over:
-                    return done
-                told.tell(_report(folder, reports.NOT_HELD, f"a dock has it on hold, and {err.what}"))
-                return None
+        archive, done, too_many = self.custodian.archive, list[Held](), ""
+        try:
+            for name, version, count in self._versions(folder, _objects(folder)):
+                done.append(legal_hold.turn(archive, folder.key(name), name, version, on=True))
+                if count > MOST_VERSIONS:
+                    too_many = f"{name} has {count} versions; only the oldest {MOST_VERSIONS} are on legal hold"
+            if too_many:
+                raise Refused(too_many, "find out who puts them there; a person decides about the rest")
+        except Refused as err:
+            if over:
+                return done
+            told.tell(_report(folder, reports.NOT_HELD, f"a dock has it on hold, and {err.what}"))
+            self._refuse(folder.clip_id, act, str(err))
+            return None
         return done
 
     def _clear(self, folder: ClipFolder, told: Reports) -> list[Held] | None:
-        if self._active(folder.clip_id) or not self.custodian.archive.knows_holds:
+        archive, lifts = self.custodian.archive, self.custodian.settings.lift_holds
+        if self._active(folder.clip_id) or not archive.knows_holds:
             return []
-        mine, left, done = self._mine(folder), list[str](), list[Held]()
-        for name in _objects(folder):
-            if name in mine and self.custodian.settings.lift_holds:
+        mine, left, done, objects = self._mine(folder), list[str](), list[Held](), _objects(folder)
+        hidden = sorted({name for name, _ in mine}.difference(objects))
+        for name, version, count in self._versions(folder, [*hidden, *objects]):
+            if lifts and (name, version) in mine:
                 try:
-                    done.append(self._turn(folder.key(name), name, on=False))
+                    done.append(legal_hold.turn(archive, folder.key(name), name, version, on=False))
                 except Refused as err:
                     told.tell(_report(folder, reports.STILL_HELD, f"no dock has it on hold any more, and {err.what}"))
                     return None
-            elif self._state(folder.key(name))[1] != OFF:
-                left.append(name)
+            elif archive.held(folder.key(name), version) != OFF:
+                left.append(f"{name} (version {version})" if count > 1 else name)
         if left:
             why = "no dock has it on hold any more; a person decides about the legal hold on " + ", ".join(left)
             told.tell(_report(folder, reports.STILL_HELD, why))
         return done
 
-    def _mine(self, folder: ClipFolder) -> set[str]:
-        """The objects of a clip whose legal hold may be lifted: ours, and those that the dock asked for."""
-        mine = set[str]()
-        keys = [self.custodian.key.public, *self.custodian.trust.custodians]
+    def _versions(self, folder: ClipFolder, names: Sequence[str]) -> Iterator[tuple[str, str, int]]:
+        """Each version of these objects, the oldest first: name, version, and how many the object has. Only so many of
+        one object are given. Raises Missing where one that was listed is gone."""
+        for name in names:
+            found = self.custodian.archive.versions(folder.key(name))
+            if not found and name in folder.objects:
+                raise Missing(f"{folder.key(name)} was listed and is not there any more", "it is looked for again")
+            for version in found[:MOST_VERSIONS]:
+                yield name, version, len(found)
+
+    def _mine(self, folder: ClipFolder) -> set[tuple[str, str]]:
+        """The objects of a clip whose legal hold may be lifted, by name and version: ours, and those that the dock
+        asked for."""
+        mine = set[tuple[str, str]]()
         for act in self._noted.get(folder.clip_id, set()):
-            if act.cleared:
-                continue
-            with suppress(Refused):  # a note that nobody whom we trust signed says nothing
-                payload, _ = signed_payload(small(self.custodian.archive, _key(folder.clip_id, act), _MOST), keys, "it")
-                said = _noted(payload)
-                if (said.clip_id, said.dock, said.hold, said.cleared) == (folder.clip_id, act.dock, act.hold, False):
-                    mine |= {one.name for one in said.objects if one.before == OFF or said.by_dock}
+            if not act.cleared:
+                said = self._said(folder.clip_id, act, hold_note.final(act.named))
+                rows = said.objects if said else ()
+                mine |= {(one.name, one.version) for one in rows if one.before == OFF or (said and said.by_dock)}
         return mine
 
-    def _turn(self, key: str, name: str, *, on: bool) -> Held:
-        """Have the legal hold on an object so, and see that it is. Raises Refused where that cannot be."""
-        version, before = self._state(key)
-        wanted, now = ON if on else OFF, before
-        if before != wanted:
-            self.custodian.archive.hold(key, version, on=on)
-            now = self._state(key)[1]
-        if now != wanted:
-            raise Refused(f"the store took its legal hold for {key} and does not say that it is {wanted}")
-        return Held(name, version, before, now)
+    def _said(self, clip_id: str, act: Act, name: str) -> HoldNote | None:
+        """What a note about an act says; None for one that is about another, or that nobody whom we trust signed."""
+        keys = [self.custodian.key.public, *self.custodian.trust.custodians]
+        try:
+            said = hold_note.read(small(self.custodian.archive, _key(clip_id, name), hold_note.MOST), keys)
+        except Refused:
+            return None
+        about = said.clip_id, said.dock, said.hold, said.cleared
+        return said if about == (clip_id, act.dock, act.hold, act.cleared) else None
 
-    def _state(self, key: str) -> tuple[str, str]:
-        with self.custodian.archive.open(key) as source:
-            facts = self.custodian.archive.locks(key, source.facts)
-        return facts.version, facts.hold
+    def _note(self, clip_id: str, act: Act, done: Sequence[Held], told: Reports) -> None:
+        name, noted = hold_note.final(act.named, cleared=act.cleared), self._noted.setdefault(clip_id, set())
+        if act in noted:
+            key, why = _key(clip_id, name), "nobody who is trusted signed this note on a hold, which was carried out"
+            told.tell(Report(reports.STRAY, "key", reports.state_of(key), (why,), (key,)))
+        else:
+            self._write(clip_id, act, name, done)
+        noted.add(act)
+        self._signed[clip_id, act] = True
 
-    def _note(self, clip_id: str, act: Act, done: Sequence[Held]) -> None:
-        custodian, key = self.custodian, _key(clip_id, act)
-        noted = Noted(clip_id, act.dock, act.hold, act.cleared, clip_id in self._by_dock, tuple(done))
+    def _refuse(self, clip_id: str, act: Act, why: str) -> None:
+        """Tell the dock why the store does not keep it, unless the newest note says just that."""
+        newest = hold_note.refusals(act.named, self._refused.get(clip_id, ()))
+        last = self._said(clip_id, act, hold_note.refusal(act.named, newest)) if newest else None
+        if (last is None or last.refused != why) and newest < hold_note.MOST_REFUSALS:
+            self._write(clip_id, act, hold_note.refusal(act.named, newest + 1), (), why)
+
+    def _write(self, clip_id: str, act: Act, name: str, done: Sequence[Held], refused: str = "") -> None:
+        custodian = self.custodian
+        noted = HoldNote(
+            clip_id=clip_id,
+            dock=act.dock,
+            hold=act.hold,
+            cleared=act.cleared,
+            by_dock=clip_id in self._by_dock,
+            objects=tuple(done),
+            custodian=custodian.key.public.name,
+            store=custodian.archive.url,
+            time=rfc3339(custodian.now_ms()),
+            refused=refused,
+        )
         said = {
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": clip_id, "digest": {"sha256": reports.name_digest(clip_id)}}],
-            "predicateType": PREDICATE,
-            "predicate": {
-                **msgspec.to_builtins(noted),
-                "custodian": custodian.key.public.name,
-                "store": custodian.archive.url,
-                "time": rfc3339(custodian.now_ms()),
-            },
+            "predicateType": hold_note.PREDICATE,
+            "predicate": msgspec.to_builtins(noted),
         }
         with suppress(Conflict):  # another custodian did the same at the same time
-            custodian.archive.add(key, custodian.key.seal(strict_json.canonical(said)))
-        self._noted.setdefault(clip_id, set()).add(act)
+            custodian.archive.add(_key(clip_id, name), custodian.key.seal(strict_json.canonical(said)))
 
 
-def _key(clip_id: str, act: Act) -> str:
-    return f"{FOLDER}{clip_id}/{act.dock}.{act.hold:015d}.{'cleared' if act.cleared else 'set'}.json"
-
-
-def _noted(payload: bytes) -> Noted:
-    said = strict_json.parse(payload)
-    if not isinstance(said, dict) or said.get("predicateType") != PREDICATE:
-        raise Refused("it is no note about a hold")
-    try:
-        return msgspec.convert(said.get("predicate"), Noted)
-    except msgspec.ValidationError as err:
-        raise Refused(f"it is malformed: {err}") from err
+def _key(clip_id: str, name: str) -> str:
+    return f"{hold_note.FOLDER}{clip_id}/{name}"
 
 
 def _objects(folder: ClipFolder) -> list[str]:

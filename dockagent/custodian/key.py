@@ -8,16 +8,14 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Self
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from dockagent.core.central import custodian_key
 from dockagent.core.central.custodian_key import CustodianKey
 from dockagent.core.proof import dsse
-from dockagent.durable import Disk, RealDisk
+from dockagent.durable import Disk
 from dockagent.errors import Refused, UsageError
-from dockagent.ledger.keys_identity import ECDSA, Random, new_p256
+from dockagent.ledger.keys_identity import ECDSA, Random, encoded, new_p256, p256, private_key
 
 PRIVATE, PUBLIC = "custodian.pem", "custodian.key"
 _BACKUP = "bring the keys folder back from its backup; a custodian with a new key has to be made known to every dock"
@@ -44,8 +42,8 @@ class SigningKey:
             if disk.size(PUBLIC) is not None:
                 raise UsageError(f"{PUBLIC} is there, but {PRIVATE} is not", _BACKUP)
             key = new_p256(random)
-            disk.create(PRIVATE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-        private = _load(disk)
+            disk.create(PRIVATE, encoded(key, None), 0o600)
+        private = p256(private_key(disk, PRIVATE, None, _BACKUP), PRIVATE, _BACKUP)
         if disk.size(PUBLIC) is None:
             disk.create(PUBLIC, CustodianKey(name, private.public_key()).text().encode() + b"\n", 0o644)
         public = _public(disk)
@@ -71,20 +69,3 @@ def _public(disk: Disk) -> CustodianKey:
         return custodian_key.parse(disk.read(PUBLIC).decode("utf-8"))
     except (UnicodeDecodeError, Refused) as err:
         raise UsageError(f"{PUBLIC} is damaged: {err}", _BACKUP) from err
-
-
-def _load(disk: Disk) -> ec.EllipticCurvePrivateKey:
-    if isinstance(disk, RealDisk):  # a disk in memory has nobody to keep out
-        path = disk.path(PRIVATE)
-        mode = path.stat().st_mode & 0o777
-        if mode & 0o077:
-            raise UsageError(f"others can read the private key {path} (mode {mode:04o})", f"run `chmod 600 {path}`")
-    try:
-        key = load_pem_private_key(disk.read(PRIVATE), password=None)
-    except PermissionError as err:
-        raise UsageError(f"cannot read {PRIVATE}: no right to it", "run this as the custodian's own user") from err
-    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise UsageError(f"{PRIVATE} is not a private key in PEM: {err}", _BACKUP) from err
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise UsageError(f"{PRIVATE} is not a P-256 key", _BACKUP)
-    return key

@@ -17,9 +17,9 @@ from dockagent.stores import Conflict
 PREDICATE = "urn:dockagent:custodian-report:1"
 PREFIX = "custodian/reports/"
 ALTERED, WRONG, UNRECORDED, UNREAD = "altered", "wrong-record", "without-record", "unreadable"
-NOT_HELD, STILL_HELD = "not-held", "still-held"
+NOT_HELD, STILL_HELD, FALSE = "not-held", "still-held", "false-receipt"
 UNFINISHED, LEDGER, OVERDUE, LOST, LINE, STRAY = "unfinished", "ledger", "overdue", "lost", "catalogue", "stray"
-REFUTING = frozenset((ALTERED, WRONG, UNRECORDED, LOST, LINE, LEDGER))
+REFUTING = frozenset((ALTERED, WRONG, UNRECORDED, LOST, LINE, LEDGER, FALSE))
 """The kinds that say that something is not what it must be; the others are findings."""
 
 _NAME = re.compile(re.escape(PREFIX) + r"([a-z-]+)/(.+)-([0-9a-f]{16})\.json")
@@ -53,10 +53,16 @@ class Reports:
     def __init__(self, custodian: Custodian, tally: Tally) -> None:
         """Lists what is there. Raises Retryable."""
         self._custodian, self._tally = custodian, tally
+        self._trust = hashlib.sha256(custodian.trust.encode()).hexdigest()
         self._known: dict[tuple[str, str], list[str]] = {}
         for one in custodian.archive.list(PREFIX):
             if (found := _NAME.fullmatch(one.key)) is not None:
                 self._known.setdefault((found[2], found[3]), []).append(found[1])
+
+    def believing(self, state: str) -> str:
+        """The name of a state with whom this custodian trusts: what depends on that is looked into again when it
+        changes."""
+        return state_of(state, self._trust)
 
     def stands(self, what: str, state: str) -> bool:
         """Whether something was reported about ``what`` in just this state. It counts for this round too."""

@@ -41,10 +41,15 @@ def reread(archive: Archive, key: str, beat: Callable[[], None], *, chunks: bool
 
 def small(archive: Archive, key: str, most: int, *, first: bool = False) -> bytes:
     """A small object's bytes. Raises as :func:`reread`, and Refused for more than ``most`` bytes."""
+    return stored(archive, key, most, first=first)[0]
+
+
+def stored(archive: Archive, key: str, most: int, *, first: bool = False) -> tuple[bytes, Facts]:
+    """The same, with what the store states about it."""
     with archive.open(key, first=first) as source:
         if source.facts.size > most:
             raise Refused(f"{key} has {source.facts.size} bytes, more than the {most} that such an object may have")
-        return b"".join(_pieces(source))
+        return b"".join(_pieces(source)), source.facts
 
 
 def _pieces(source: Reading) -> "_Pieces":

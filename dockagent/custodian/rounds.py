@@ -1,14 +1,16 @@
 """One round: list, and do what is still to be done. Everything in it may be repeated, and be cut off anywhere.
 
 1. The docks' ledgers are read, so that what they say is older than 2. the listing, camera by camera. 3. Holds are
-carried out; each clip without a receipt is examined; each with one may get its permit. 4. The docks' ledgers are
-compared with the listing. 5. What is due is audited.
+carried out; receipts that were never looked at are; a master that is not as its receipt says is read again; each clip
+without a receipt is examined; each with one may get its permit. 4. The docks' ledgers are compared with the listing.
+5. What is due is audited.
 A bad object, clip or dock is reported and never stops the others.
 """
 
 import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from dockagent.core.central import store_receipt
@@ -20,6 +22,7 @@ from dockagent.custodian.examine import Found, Waits, examine
 from dockagent.custodian.folders import CLIPS, QUARANTINE, ClipFolder, folders
 from dockagent.custodian.holds import Holds
 from dockagent.custodian.lines import check_line
+from dockagent.custodian.receipts import Receipts, read
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
 from dockagent.errors import DockError, Missing, Refused
@@ -43,17 +46,19 @@ def once(
     whole: bool = True,
     refused: Refusals | None = None,
     saw: Callable[[str, str], None] = lambda clip_id, prefix: None,
+    heard: Callable[[Holds], None] = lambda holds: None,
 ) -> Tally:
     """One round over the store. ``whole``: also over what is other custodians' share and waits too long there.
-    ``saw``: told each clip's id and folder.
+    ``saw``: told each clip's id and folder; ``heard``: told of the docks' holds as soon as they are read.
     Raises Retryable where the store cannot
     even be listed."""
     tally, refused = Tally(), {} if refused is None else refused
     told, ledgers, ids, strays = Reports(custodian, tally), Ledgers(custodian), Ids(), list[str]()
-    holds, audits = Holds(custodian), Due(custodian)
+    holds, audits, receipts = Holds(custodian), Due(custodian), Receipts(custodian, told)
     docks = [one for one in _newest(custodian) if custodian.share.mine(one.id)]
-    for dock in docks:
+    for dock in _newest(custodian):  # others' docks too: whoever signs permits must know of every hold
         _apart(tally, f"dock {dock.id}", partial(_open, custodian, ledgers, holds, dock))
+    heard(holds.as_read())
     for folder in _listing(custodian, strays, whole=whole):
         custodian.beat()
         tally.seen += 1
@@ -63,8 +68,8 @@ def once(
         if holds.due(folder.clip_id):
             _apart(tally, f"{folder.prefix}: hold", partial(holds.carry_out, folder, told))
         if custodian.share.mine(_camera(folder)) or _left_over(custodian, folder):
-            audits.see(folder)
-            _apart(tally, folder.prefix, partial(_one, custodian, folder, ledgers, holds, told, tally, refused))
+            judged = partial(_judged, custodian, folder, receipts, audits, holds, told, tally)
+            _apart(tally, folder.prefix, partial(_one, custodian, judged, ledgers, holds, told, tally, refused))
     for dock in docks:
         _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, holds, told, tally))
     already = tally.read
@@ -75,6 +80,7 @@ def once(
     for key in strays[:_MOST_STRAYS]:
         report = Report(reports.STRAY, "key", reports.state_of(key), ("it is in no clip's folder",), (key,))
         _apart(tally, key, partial(told.tell, report))
+    _apart(tally, "which receipts were checked", custodian.known.keep)
     return tally
 
 
@@ -122,27 +128,53 @@ def _left_over(custodian: Custodian, folder: ClipFolder) -> bool:
     return due and custodian.now_ms() - folder.since_ms > custodian.settings.take_over_ms
 
 
-def _one(
+def _judged(
     custodian: Custodian,
     folder: ClipFolder,
+    receipts: Receipts,
+    audits: Due,
+    holds: Holds,
+    told: Reports,
+    tally: Tally,
+) -> ClipFolder | None:
+    """The folder with its receipts told from what is only called so; None where a master is not what its receipt
+    says."""
+    folder, again = receipts.judge(folder)
+    if not again:
+        audits.see(folder)
+        return folder
+    good = tally.audits
+    audit(custodian, folder, holds, told, tally)
+    if tally.audits == good:
+        return None
+    receipts.settled(folder)
+    return folder
+
+
+def _one(
+    custodian: Custodian,
+    judged: Callable[[], ClipFolder | None],
     ledgers: Ledgers,
     holds: Holds,
     told: Reports,
     tally: Tally,
     refused: Refusals,
 ) -> None:
+    folder = judged()
+    if folder is None:
+        return
     if folder.without_receipt:
         _receive(custodian, folder, ledgers, told, tally)
     elif not folder.masters:
         _unfinished(custodian, folder, told, tally)
-    elif holds.keeps(folder.clip_id):
-        return  # no permit while any dock has it on hold, whatever the store could be told of it
-    elif permits.due(custodian, folder) and custodian.now_ms() >= refused.get(folder.prefix, 0):
+    elif not permits.due(custodian, folder) or custodian.now_ms() < refused.get(folder.prefix, 0):
+        return
+    elif not holds.keeps(folder.clip_id):  # else none, whatever the store could be told of the hold
         _permit(custodian, folder, tally, refused)
 
 
 def _receive(custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, told: Reports, tally: Tally) -> None:
-    if told.stands(folder.clip_id, folder.state):
+    if any(told.stands(folder.clip_id, one) for one in (folder.state, told.believing(folder.state))):
         return
     try:
         examined = examine(custodian, folder, ledgers, tally)
@@ -150,19 +182,39 @@ def _receive(custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, told: R
         tally.waiting += 1
         return
     except Found as found:
-        log.warning("%s: %s", folder.prefix, "; ".join(found.report.words))
-        told.tell(found.report)
+        report = found.report
+        log.warning("%s: %s", folder.prefix, "; ".join(report.words))
+        told.tell(replace(report, state=told.believing(report.state)) if report.kind == reports.WRONG else report)
         return
     check_line(custodian, folder, examined.record, told, tally)
-    for name, receipt in examined.receipts.items():
-        sealed = custodian.key.seal(store_receipt.statement(receipt))
+    for master, receipt in examined.receipts.items():
+        _add(custodian, folder, master, custodian.key.seal(store_receipt.statement(receipt)), tally)
+
+
+def _add(custodian: Custodian, folder: ClipFolder, master: str, sealed: bytes, tally: Tally) -> None:
+    """Store a receipt under the first name that is free, or that another custodian's has by now. Raises Refused where
+    there is no such name."""
+    for name in folder.free_names(master):
         try:
             custodian.archive.add(folder.key(name), sealed)
         except Conflict:
-            tally.lost_races += 1
-            log.info("%s: another custodian was first", folder.key(name))
+            if _another_was_first(custodian, folder, name):
+                tally.lost_races += 1
+                return
         else:
             tally.receipts += 1
+            return
+    raise Refused("every name for its receipt is taken by what is none", "find out who may put receipt* there")
+
+
+def _another_was_first(custodian: Custodian, folder: ClipFolder, name: str) -> bool:
+    try:
+        read(custodian, folder, name)
+    except (Refused, Missing) as err:
+        log.warning("%s: it came while the clip was read, and is no receipt: %s", folder.key(name), err.what)
+        return False
+    log.info("%s: another custodian was first", folder.key(name))
+    return True
 
 
 def _unfinished(custodian: Custodian, folder: ClipFolder, told: Reports, tally: Tally) -> None:

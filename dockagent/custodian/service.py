@@ -11,26 +11,28 @@ from pathlib import Path
 
 from dockagent import systemd
 from dockagent.clock import Clock, SystemClock
-from dockagent.core.proof.note import VerifierKey
+from dockagent.custodian import key, share
 from dockagent.custodian import settings as settings_of
-from dockagent.custodian import share
 from dockagent.custodian.key import SigningKey
+from dockagent.custodian.known import Known
 from dockagent.custodian.rounds import Refusals, once
 from dockagent.custodian.server import Desk, DeskServer, tls_of
 from dockagent.custodian.service_state import ServiceState
-from dockagent.custodian.settings import File
+from dockagent.custodian.settings import File, Service
+from dockagent.custodian.trusted import Trusted
 from dockagent.custodian.world import MINUTE_MS, Custodian, Tally
 from dockagent.durable import RealDisk
 from dockagent.errors import DockError, UsageError
+from dockagent.ledger import witness_key
 from dockagent.ledger.lock import locked
-from dockagent.ledger.trust import Trust
 from dockagent.ledger.witness import Witness
 from dockagent.ledger.witness_key import WitnessKey
+from dockagent.ledger.witness_server import parse_address
 from dockagent.stores.archive import Archive
 
 log = logging.getLogger(__name__)
 
-STATE = "witness"
+KEYS, STATE, RECEIPTS = "keys", "witness", "receipts"
 _BEAT_S = 5.0
 _LATE_ROUNDS = 10
 
@@ -44,18 +46,37 @@ class Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a custodian is made of. ``open_again``: its store once more, for those who ask it."""
+    """What a custodian is made of. ``trust``: whom it believes, which may change while it works; ``open_again``: its
+    store once more, for those who ask it."""
 
     custodian: Custodian
     file: File
+    trust: Trusted
     open_again: Callable[[], Archive]
 
 
 def open_keys(home: Path, name: str) -> tuple[SigningKey, WitnessKey]:
     """The custodian's two keys in ``home``, made where they are not there yet. Raises UsageError."""
-    try:
-        disk = RealDisk(home / "keys")
+    with _usable(home):
+        disk = RealDisk(home / KEYS)
         return SigningKey.open(disk, name), WitnessKey.open(disk, f"dockagent.local/{name}/witness")
+
+
+def keys_of(home: Path, name: str) -> tuple[SigningKey, WitnessKey]:
+    """The same, and none is made: whoever works with a home that was not mounted, or is another's, would sign what
+    nobody believes. Raises UsageError."""
+    with _usable(home):
+        for private, public in ((key.PRIVATE, key.PUBLIC), (witness_key.PRIVATE, witness_key.PUBLIC)):
+            if not any((home / KEYS / one).exists() for one in (private, public)):
+                why = f"there are no keys of a custodian in {home / KEYS}: {private} is missing"
+                raise UsageError(why, "make them with `dockagent custodian keys`, or name the right home (--home)")
+    return open_keys(home, name)
+
+
+@contextmanager
+def _usable(home: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as err:
         raise UsageError(f"cannot use {home}: {err.strerror}", "run this as the custodian's user") from err
 
@@ -67,20 +88,24 @@ def opened(file: File, home: Path, open_store: Open, url: str = "") -> Iterator[
     clock, chosen = SystemClock(), url or file.store.url
     if not chosen:
         raise UsageError("a custodian stands beside a store", "set url in [store] of its configuration")
-    key, witness_key = open_keys(home, file.custodian.name)
-    trust = settings_of.trust_of(file)
-    disk = RealDisk(home / STATE)
-    with locked(disk.path("lock"), "custodian"):
+    signing, witnessing = keys_of(home, file.custodian.name)
+    trust = Trusted(file)
+    settings, part = settings_of.settings_of(file), share.parse(file.custodian.share)
+    _check_service(file.service)
+    again = partial(open_store, chosen, clock, signing.public.key_id)
+    archive, disk = again(), RealDisk(home / STATE)
+    with locked(disk.path("lock"), "custodian", "dockagent-custodian"):
         custodian = Custodian(
-            archive=open_store(chosen, clock, key.public.key_id),
-            key=key,
+            archive=archive,
+            key=signing,
             clock=clock,
-            trust=trust,
-            settings=settings_of.settings_of(file),
-            share=share.parse(file.custodian.share),
-            witness=Witness(disk, witness_key, _logs(trust), clock),
+            trust=trust.now,
+            settings=settings,
+            share=part,
+            witness=Witness(disk, witnessing, trust.logs, clock),
+            known=Known(RealDisk(home / RECEIPTS)),
         )
-        yield Parts(custodian, file, partial(open_store, chosen, clock, key.public.key_id))
+        yield Parts(custodian, file, trust, again)
 
 
 def run(parts: Parts, ready: Callable[[int], None] = lambda port: None) -> None:
@@ -96,19 +121,28 @@ def run(parts: Parts, ready: Callable[[int], None] = lambda port: None) -> None:
         port = _serve(stack, parts, state)
         ready(port)
         systemd.notify("READY=1")
-        rounds(custodian, state, ended, table.every_s, table.whole_minutes)
+        rounds(custodian, parts.trust, state, ended, table.every_s, table.whole_minutes)
         systemd.notify("STOPPING=1")
 
 
-def rounds(custodian: Custodian, state: ServiceState, ended: threading.Event, every_s: int, whole_minutes: int) -> None:
-    """Round after round, ``every_s`` seconds apart, each ``whole_minutes`` one over others' shares too."""
+def rounds(
+    custodian: Custodian,
+    trust: Trusted,
+    state: ServiceState,
+    ended: threading.Event,
+    every_s: int,
+    whole_minutes: int,
+) -> None:
+    """Round after round, ``every_s`` seconds apart, each ``whole_minutes`` one over others' shares too. The trust files
+    are read again before each."""
     refused: Refusals = {}
     whole_at = 0
     while not ended.is_set():
+        custodian = replace(custodian, trust=trust.read_again())
         now = custodian.now_ms()
         whole = now >= whole_at or whole_at - now > whole_minutes * MINUTE_MS
         try:
-            tally = once(custodian, whole=whole, refused=refused, saw=state.saw)
+            tally = once(custodian, whole=whole, refused=refused, saw=state.saw, heard=state.heard)
         except Ended:
             return
         except (DockError, OSError) as err:
@@ -153,20 +187,21 @@ def _beat(clock: Clock, ended: threading.Event) -> Callable[[], None]:
     return beat
 
 
+def _check_service(service: Service) -> None:
+    """Raises UsageError for a ``[service]`` that could not answer, also where nobody is to ask now."""
+    if service.listen:
+        parse_address(service.listen, "service")
+        tls_of(service.cert_file, service.key_file, service.client_ca_file)
+
+
 def _serve(stack: ExitStack, parts: Parts, state: ServiceState) -> int:
     service = parts.file.service
     if not service.listen:
         return 0
-    tls = tls_of(service.cert, service.key, service.client_ca)
-    server = DeskServer(service.listen, Desk(parts.open_again(), parts.custodian.witness, state), tls)
+    tls = tls_of(service.cert_file, service.key_file, service.client_ca_file)
+    its = parts.custodian
+    server = DeskServer(service.listen, Desk(its.key.public, parts.open_again(), its.witness, state), tls)
     server.start()
     stack.callback(server.stop)
     log.info("the custodian answers at %s%s", service.listen, " (TLS)" if tls else "")
     return server.port
-
-
-def _logs(trust: Trust) -> dict[str, list[VerifierKey]]:
-    logs: dict[str, list[VerifierKey]] = {}
-    for dock in trust.docks:
-        logs.setdefault(dock.origin, []).append(dock.log_key)
-    return logs

@@ -6,6 +6,7 @@ from typing import Any
 
 from dockagent.clock import Clock
 from dockagent.core.moment import rfc3339
+from dockagent.custodian.holds import Holds
 from dockagent.custodian.world import Tally
 
 _MOST_FOLDERS = 100_000
@@ -22,6 +23,8 @@ class ServiceState:
         self._folders: OrderedDict[str, str] = OrderedDict()
         self._last, self._last_ms = Tally(), 0
         self._good_s = clock.monotonic()
+        self._holds: Holds | None = None
+        self._heard_s = 0.0
         self._trouble = ""
 
     def saw(self, clip_id: str, prefix: str) -> None:
@@ -35,6 +38,16 @@ class ServiceState:
         """The folder of a clip that was seen lately, or empty."""
         with self._lock:
             return self._folders.get(clip_id, "")
+
+    def heard(self, holds: Holds) -> None:
+        """The docks' holds, as a round that begins has read them."""
+        with self._lock:
+            self._holds, self._heard_s = holds, self._clock.monotonic()
+
+    def holds(self) -> Holds | None:
+        """The docks' holds as the newest round has read them; None where none has lately."""
+        with self._lock:
+            return self._holds if self._clock.monotonic() - self._heard_s < self._late_s else None
 
     def ended(self, tally: Tally) -> None:
         """A round came to its end."""

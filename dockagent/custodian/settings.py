@@ -3,7 +3,7 @@
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,6 +17,8 @@ from dockagent.ledger.trust import Trust
 SYSTEM_CONFIG, SYSTEM_HOME = Path("/etc/dockagent/custodian.toml"), Path("/var/lib/dockagent-custodian")
 PAGE = "docs/custodian.md"
 _MANY_POLICIES = 200  # characters
+MOST_DAYS = 36_500  # a century; a permit's end must be a date
+Days = Annotated[Natural, msgspec.Meta(le=MOST_DAYS)]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,18 +35,18 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overdue_hours: Positive = 24
     take_over_minutes: Positive = 120
     lift_holds: bool = True
-    reaudit_days: Natural = 365
+    reaudit_days: Days = 365
     reaudit_gib: Positive = 10
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[service]``: where docks ask. ``listen``: ``HOST:PORT``, empty: nowhere; ``cert``, ``key``: PEM files for TLS;
-    ``client_ca``: PEM of those whose client certificates are let in."""
+    """``[service]``: where docks ask. ``listen``: ``HOST:PORT``, empty: nowhere; ``cert_file``, ``key_file``: PEM, for
+    TLS; ``client_ca_file``: PEM of those whose client certificates are let in."""
 
     listen: str = ""
-    cert: str = ""
-    key: str = ""
-    client_ca: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    client_ca_file: str = ""
 
 
 class Permits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,11 +54,11 @@ class Permits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signed."""
 
     policy: str = ""
-    age_days: Natural = 7
+    age_days: Days = 7
     retention: tuple[Literal["COMPLIANCE", "GOVERNANCE", "IMMUTABLE"], ...] = ("COMPLIANCE",)
-    left_days: Natural = 30
-    valid_days: Positive = 90
-    renewals: Natural = 4
+    left_days: Days = 30
+    valid_days: Annotated[Positive, msgspec.Meta(le=MOST_DAYS)] = 90
+    renewals: Annotated[Natural, msgspec.Meta(le=9998)] = 4  # as many as names of permits
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

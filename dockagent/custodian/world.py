@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dockagent.clock import Clock
+from dockagent.core.central.custodian_key import CustodianKey
 from dockagent.custodian.key import SigningKey
+from dockagent.custodian.known import Known
 from dockagent.custodian.share import WHOLE, Share
 from dockagent.errors import Missing
 from dockagent.evidence.keyring import Keyring
@@ -54,7 +56,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Custodian:
     """``trust``: the docks whose records count. ``witness``: with which found checkpoints are cosigned, or None.
-    ``beat``: called before each clip and for each MiB that is read; what it raises ends the round."""
+    ``known``: which receipts were checked; ``beat``: called before each clip and for each MiB that is read; what it
+    raises ends the round."""
 
     archive: Archive
     key: SigningKey
@@ -63,7 +66,13 @@ class Custodian:
     settings: Settings = Settings()
     share: Share = WHOLE
     witness: Witness | None = None
+    known: Known = field(default_factory=Known)
     beat: Callable[[], None] = lambda: None
+
+    @property
+    def custodians(self) -> tuple[CustodianKey, ...]:
+        """Whose receipts and notes are believed: its own, and those of the others whom the trust files name."""
+        return (self.key.public, *self.trust.custodians)
 
     @property
     def keyring(self) -> Keyring:

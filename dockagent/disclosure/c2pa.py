@@ -29,7 +29,7 @@ from dockagent.media import c2pa_sign
 
 FOLDER, ASSERTION = "data/c2pa", "org.dockagent.custody"
 _TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".lrv": "video/mp4", ".mov": "video/quicktime"}
-NO_CREDENTIAL = "There are no C2PA manifests: this dock has no credential for them ([disclosure] c2pa_chain)."
+NO_CREDENTIAL = "There are no C2PA manifests: this dock has no credential for them ([disclosure] c2pa_chain_file)."
 _ABSENT = "There are no C2PA manifests: c2pa-python is not installed where this was made."
 
 
@@ -49,11 +49,13 @@ def credential(chain: str, key: str) -> Credential | None:
         chain_pem, loaded = Path(chain).read_bytes(), load_pem_private_key(Path(key).read_bytes(), None)
         leaf = certificates.parse_chain(chain_pem)[0]
     except (OSError, ValueError, TypeError, IndexError, Refused) as err:
-        raise UsageError(f"the C2PA credential cannot be used: {err}", "check c2pa_chain and c2pa_key") from err
+        raise UsageError(
+            f"the C2PA credential cannot be used: {err}", "check c2pa_chain_file and c2pa_key_file"
+        ) from err
     if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not isinstance(loaded.curve, ec.SECP256R1):
         raise UsageError("the C2PA key is not on P-256", "make one: docs/disclosure.md has the commands")
     if leaf.public_key() != loaded.public_key():
-        raise UsageError("the C2PA key is not that of the first certificate", "check c2pa_chain and c2pa_key")
+        raise UsageError("the C2PA key is not that of the first certificate", "check c2pa_chain_file and c2pa_key_file")
     return Credential(chain_pem.decode("ascii", "replace"), loaded)
 
 

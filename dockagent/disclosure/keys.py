@@ -1,13 +1,10 @@
-"""The dock's public keys for a package, in the forms that openssl, Go and Sigstore's tools take."""
+"""The dock's public keys for a package, and which of them signed."""
 
 from collections.abc import Iterator, Sequence
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from dockagent.core.proof import dsse
-from dockagent.core.proof.key_statement import public_pem
 from dockagent.errors import Refused
+from dockagent.evidence.check_package_keys import files_of
 from dockagent.ledger.trust import DockIdentity, Trust
 
 TRUST_FILE = "trust.json"
@@ -15,22 +12,9 @@ TRUST_FILE = "trust.json"
 
 def key_files(docks: Sequence[DockIdentity], folder: str) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each file in ``folder``: the trust file of these sets of keys, and each key by itself."""
-    yield from ((f"{folder}/{name}", data) for name, data in _files(docks))
-
-
-def _files(docks: Sequence[DockIdentity]) -> Iterator[tuple[str, bytes]]:
-    yield TRUST_FILE, Trust(tuple(docks)).encode()
+    yield f"{folder}/{TRUST_FILE}", Trust(tuple(docks)).encode()
     for dock in docks:
-        number = dock.key_set.generation
-        log = Ed25519PublicKey.from_public_bytes(dock.log_key.public)
-        yield f"record-{number}.pem", dock.record_key_pem.encode()
-        yield f"record-{number}.keyid", f"{dsse.key_id(dock.record_key)}\n".encode()
-        yield f"log-{number}.pem", log.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        yield f"log-{number}.vkey", f"{dock.log_key.text()}\n".encode()
-        if dock.certified is not None:
-            yield f"identity-{number}.pem", public_pem(dock.certified.identity_key).encode()
-        if dock.chain_pem:
-            yield f"chain-{number}.pem", dock.chain_pem.encode()
+        yield from ((f"{folder}/{name}", data) for name, data in files_of(dock))
 
 
 def signer_of(envelope: dsse.Envelope, docks: Sequence[DockIdentity]) -> DockIdentity:

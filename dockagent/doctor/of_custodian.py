@@ -10,7 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dockagent import config
+from dockagent.core import mistake
 from dockagent.core.central import custodian_key
+from dockagent.core.central.custodian_key import CustodianKey
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.core.plain import plain
 from dockagent.core.proof import certificates
@@ -43,21 +45,21 @@ def counterparty(setting: config.Custodian) -> Iterator[Check]:
         return
     yield ok("custodian", f"receipts and permits of {', '.join(key.name for key in keys)} are believed")
     if setting.url:
-        yield _reached(setting)
+        yield _reached(setting, keys)
     else:
         yield ok("custodian door", "none: its receipts are read from the store (url of [custodian])")
 
 
-def _reached(setting: config.Custodian) -> Check:
-    """Whether its service answers, over TLS that we trust where its address says so, and what it says of itself."""
+def _reached(setting: config.Custodian, keys: Sequence[CustodianKey]) -> Check:
+    """Whether its service answers, over TLS that we trust where its address says so, and as one of ``keys``."""
     from dockagent.ledger.conversation import conversation, tls  # TLS: only for those who ask somebody
 
     name, parts = "custodian door", urlsplit(setting.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return failure(name, f"not the address of a custodian: {setting.url!r}", "write url = https://HOST")
-    secure = parts.scheme == "https"
+    secure, papers = parts.scheme == "https", (setting.client_cert_file, setting.client_key_file)
     try:
-        context = tls(setting.ca_file, "custodian", (setting.client_cert, setting.client_key)) if secure else None
+        context = tls(setting.ca_file, "custodian", papers) if secure else None
         with conversation(parts.hostname, parts.port or (443 if secure else 80), REACH_S, context) as line:
             line.request("GET", f"{parts.path.rstrip('/')}/health")
             answer = line.getresponse()
@@ -68,24 +70,35 @@ def _reached(setting: config.Custodian) -> Check:
         todo = "check ca_file in [custodian], and the name in its certificate"
         return failure(name, f"{setting.url} shows a certificate that is not trusted: {err.verify_message}", todo)
     except ssl.SSLError as err:
-        why = f"TLS with {setting.url} fails: {(err.reason or 'no reason given').replace('_', ' ').lower()}"
+        why = f"TLS with {setting.url} fails: {mistake.in_system(err)}"
         return failure(name, why, "ask who runs it: it may speak no TLS, or let in only who has a client certificate")
     except (OSError, http.client.HTTPException) as err:
         why = f"{setting.url}: {getattr(err, 'strerror', None) or err or type(err).__name__}"
         return warning(name, why, "check its address, its machine and the network; receipts wait until then")
-    return _health(name, setting.url, status, body)
+    return _health(name, setting.url, (status, body), keys)
 
 
-def _health(name: str, url: str, status: int, body: bytes) -> Check:
+def _health(name: str, url: str, answer: tuple[int, bytes], keys: Sequence[CustodianKey]) -> Check:
+    """What an answer (status, body) of ``/health`` says. Whose key it states proves nothing; another's is a mistake."""
+    status, body = answer
     try:
         said = json.loads(body)
         trouble, last = plain(str(said["trouble"]))[:200], plain(str(said["last_round"]))[:40]
-    except (ValueError, KeyError, TypeError):
+        its = custodian_key.parse(str(said["custodian"]))
+    except (ValueError, KeyError, TypeError, Refused):
         return failure(name, f"{url} answers {status}, but not as a custodian does", "check url in [custodian]")
+    if its.key_id not in {key.key_id for key in keys}:
+        why = f"{url} signs as {_short(its)}, not as {' or '.join(map(_short, keys))}: its receipts would be alarms"
+        todo = "correct url in [custodian], or keys: `dockagent custodian keys` prints the line on its own machine"
+        return failure(name, why, todo)
     if status != 200:
         why = f"{url} answers, but makes no good rounds: {trouble or 'it does not say why'}"
         return warning(name, why, "ask who runs it; receipts wait until then")
-    return ok(name, f"{url} answers; its last round was {f'on {last}' if last else 'not made yet'}")
+    return ok(name, f"{url} answers as {_short(its)}; its last round was {f'on {last}' if last else 'not made yet'}")
+
+
+def _short(key: CustodianKey) -> str:
+    return f"{key.name} ({key.key_id[:8]})"
 
 
 # ---- the custodian's own machine ------------------------------------------------------------------------------------
@@ -129,7 +142,7 @@ def examine(setup: Setup, machine: Machine, now: Instant) -> Iterator[Check]:
 def _keys(setup: Setup) -> Check:
     missing = [name for name in setup.key_files if not (setup.home / "keys" / name).exists()]
     if len(missing) == len(setup.key_files):
-        return warning("keys", "there are none yet; the first start makes them", "run `dockagent custodian keys`")
+        return failure("keys", "there are none, and it does not start without", "run `dockagent custodian keys`")
     if missing:
         return failure("keys", f"{missing[0]} is missing", "bring the keys folder back from its backup")
     return _opened("keys", lambda: f"{setup.keys()}, private keys readable by their user alone")
@@ -172,7 +185,7 @@ def _door(setup: Setup, over: str) -> Check:
     from dockagent.ledger.witness_server import parse_address  # an HTTP server: only for those who are one
 
     try:
-        host, port = parse_address(setup.listen)
+        host, port = parse_address(setup.listen, "service")
         runs = is_held(setup.home / _STATE / "lock")
     except DockError as err:
         return failure("service", err.what, "write listen = HOST:PORT in [service]")

@@ -10,7 +10,7 @@ from dockagent.config import Bays, Config, load_profiles, profiles_folder
 from dockagent.core.moment import Instant, rfc3339
 from dockagent.doctor.check import Check, failure, ok, warning
 from dockagent.errors import DockError
-from dockagent.stores import Store
+from dockagent.stores import Store, Unasked
 
 SOON_MS = 60 * 86_400_000  # 60 days: time to order a new root
 
@@ -75,6 +75,8 @@ def store(url: str, opened: Callable[[], Store]) -> Check:
         wrong = opened().check()
     except DockError as err:
         return failure("store", err.what, err.hint)
+    if wrong and all(isinstance(one, Unasked) for one in wrong):
+        return warning("store", "; ".join(wrong), "run `dockagent store check`, and again after changes of the store")
     if wrong:
         return failure("store", "; ".join(wrong), "footage stays in the spool until this is mended")
     return ok("store", f"{url} takes footage")

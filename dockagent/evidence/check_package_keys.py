@@ -39,7 +39,7 @@ def keys_inside(bag: Bag) -> tuple[DockIdentity, ...]:
 def check_keys(bag: Bag, docks: tuple[DockIdentity, ...], keyring: Keyring, ledgers: Collection[str]) -> None:
     """Every file of ``data/keys/``, where ``docks`` are the sets in its trust file, and ``ledgers`` has the origin of
     the checkpoints. What is wrong goes into the bag. Whether a dock is believed at all is the signer's verdict."""
-    wanted = {KEYS + name: data for dock in docks for name, data in _files(dock)}
+    wanted = {KEYS + name: data for dock in docks for name, data in files_of(dock)}
     here = {one for one in bag.files if one.startswith(KEYS)} - {TRUST}
     for name in sorted(wanted.keys() & here):
         if read(bag, name) != wanted[name]:
@@ -56,8 +56,9 @@ def check_keys(bag: Bag, docks: tuple[DockIdentity, ...], keyring: Keyring, ledg
     ]
 
 
-def _files(dock: DockIdentity) -> Iterator[tuple[str, bytes]]:
-    """What a package holds of one set, as other tools take it: name and bytes."""
+def files_of(dock: DockIdentity) -> Iterator[tuple[str, bytes]]:
+    """What a package holds of one set of keys, in the forms that openssl, Go and Sigstore's tools take: name below
+    ``data/keys/``, and bytes."""
     number = dock.key_set.generation
     log = Ed25519PublicKey.from_public_bytes(dock.log_key.public)
     yield f"record-{number}.pem", dock.record_key_pem.encode()

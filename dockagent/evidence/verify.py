@@ -25,6 +25,7 @@ from dockagent.evidence.check_ledger import check_ledger
 from dockagent.evidence.check_package import check_package, clip_alone, is_package
 from dockagent.evidence.check_receipts import StoredClip, check_published, check_receipts, clips_in
 from dockagent.evidence.check_review import Lines, check_review
+from dockagent.evidence.check_scratch import is_tried, notes
 from dockagent.evidence.check_sealed import Open
 from dockagent.evidence.check_store_receipt import FOLDER as CUSTODIAN
 from dockagent.evidence.check_store_receipt import check_store_receipts
@@ -376,10 +377,12 @@ def _raise(err: OSError) -> None:
 
 
 def _loose(walk: _Walk) -> Report:
-    shown = [f"{name} is covered by no record" for name in walk.loose[:_LOOSE_SHOWN]]
-    if len(walk.loose) > _LOOSE_SHOWN:
-        shown.append(f"… and {len(walk.loose) - _LOOSE_SHOWN} more files that no record covers")
-    return Report("folder", _text(walk.top), findings=tuple(shown))
+    tried = {name: None for name in walk.loose if is_tried(walk.top, name)}
+    loose = [name for name in walk.loose if name not in tried]
+    shown = [f"{name} is covered by no record" for name in loose[:_LOOSE_SHOWN]]
+    if len(loose) > _LOOSE_SHOWN:
+        shown.append(f"… and {len(loose) - _LOOSE_SHOWN} more files that no record covers")
+    return Report("folder", _text(walk.top), findings=tuple(shown), facts=notes(tried))
 
 
 def _text(path: Path) -> str:

@@ -114,6 +114,10 @@ def _taken(peer: WitnessPeer, signed: note.Note, body: bytes) -> note.NoteSignat
     return mine[-1]
 
 
+_UNKNOWN = (
+    "make this dock known there: a witness takes its checkpoint key (`dockagent keys show`) into logs of [witness], a"
+    " custodian its trust file (`dockagent keys show --json`) into trust of [custodian]"
+)
 _CHECK = "compare its vkey in [witnesses] with `dockagent keys show` on its machine"
 
 
@@ -123,7 +127,7 @@ def _refused(peer: WitnessPeer, reply: Reply) -> Permanent | Retryable:
     if reply.status == 422:
         return Contradicted(f"{what}: it has seen another history of this ledger", "keep this folder as it is")
     if reply.status in (403, 404):
-        return Permanent(what, "give it this dock's checkpoint key (`dockagent keys show`) for its [witness] logs")
+        return Permanent(what, _UNKNOWN)
     if reply.status in (408, 429) or reply.status >= 500:
         return Retryable(what, "look at its log")
     return Permanent(what, "check that its URL is that of a witness")

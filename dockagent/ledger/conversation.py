@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from dockagent.core import mistake
 from dockagent.errors import UsageError
 from dockagent.ledger.deadline import deadline
 
@@ -17,14 +18,15 @@ def tls(ca_file: str, table: str, client: tuple[str, str] = ("", "")) -> ssl.SSL
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
     except (OSError, ssl.SSLError) as err:
-        raise UsageError(f"no certificate in {ca_file}: {err}", f"check ca_file in [{table}]") from err
+        why = f"no certificate in {ca_file}: {mistake.in_system(err)}"
+        raise UsageError(why, f"check ca_file in [{table}]") from err
     if any(client):
         try:
             context.load_cert_chain(client[0], client[1] or None)
         except (OSError, ssl.SSLError) as err:
             raise UsageError(
-                f"no certificate with its key in {client[0]!r} and {client[1]!r}: {err}",
-                f"check client_cert and client_key in [{table}]",
+                f"no certificate with its key in {client[0]!r} and {client[1]!r}: {mistake.in_system(err)}",
+                f"check client_cert_file and client_key_file in [{table}]",
             ) from err
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -6,25 +6,35 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from dockagent import __version__
+from dockagent.core import mistake
 from dockagent.core.central.custodian_key import CustodianKey
-from dockagent.errors import Retryable, UsageError
+from dockagent.core.permits.permit import WITHHELD
+from dockagent.core.plain import plain
+from dockagent.errors import Refused, Retryable, UsageError
 
 if TYPE_CHECKING:
     import ssl
 
 Fetch = Callable[[str, str, str, str], bytes | None]
 """``fetch(kind, clip_id, folder, name)``: what lies under ``name`` in the clip's ``folder`` of the store; ``kind``:
-``receipts`` or ``permits``. None where there is none yet. Raises Retryable where nobody can be asked."""
+``receipts``, ``permits``, or ``holds``: the notes on one, which ``name`` begins with and which lie in no clip's folder.
+None where there is none yet. Raises Retryable where nobody can be asked, Withheld where the custodian gives no permit
+for a reason."""
 
 _MOST = 4 << 20
 
 
+class Withheld(Refused):
+    """The custodian hands out no permit for a clip now: it is on hold, or nobody can tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counterparty:
-    """Whose word counts, and how to get it."""
+    """Whose word counts, and how to get it. ``door``: whether he answers himself, or what lies in the store is read."""
 
     keys: tuple[CustodianKey, ...]
     fetch: Fetch
+    door: bool = False
 
 
 def fetch_http(url: str, timeout_s: float, ca_file: str = "", client: tuple[str, str] = ("", "")) -> Fetch:
@@ -46,15 +56,37 @@ def fetch_http(url: str, timeout_s: float, ca_file: str = "", client: tuple[str,
         try:
             status, body = _get(host, port, timeout_s, context, target)
         except (OSError, http.client.HTTPException) as err:
-            what = f"the custodian at {url} does not answer: {err or type(err).__name__}"
+            why = mistake.in_system(err) if isinstance(err, OSError) else f"no HTTP ({type(err).__name__})"
+            what = f"the custodian at {url} does not answer: {why}"
             raise Retryable(what, "check its address, its machine and the network") from err
         if status == 404:
+            if kind == "permits" and body.startswith(WITHHELD.encode()):
+                raise Withheld(f"the custodian gives no permit for it now: {_words(body[len(WITHHELD) :])}")
             return None
         if status != 200 or len(body) > _MOST:
-            raise Retryable(f"the custodian at {url} answers {status}: {body[:100]!r}", "ask who runs it")
+            raise _not_given(url, status, body)
         return body
 
     return fetch
+
+
+def _not_given(url: str, status: int, body: bytes) -> Retryable:
+    """The error for an answer that is neither what was asked for nor that there is none."""
+    if status == 200:
+        return Retryable(f"the custodian at {url} answers with more than {_MOST} bytes", "check url in [custodian]")
+    from http.client import responses
+
+    said = _words(body)
+    what = f"the custodian at {url} answers {status} {responses.get(status, '')}".rstrip()
+    what = f"{what}: {said}" if said else what
+    if 300 <= status < 400:
+        return Retryable(what, "nothing is followed elsewhere: write its own address as url in [custodian]")
+    return Retryable(what, "ask who runs it")
+
+
+def _words(body: bytes) -> str:
+    """What an answer says, for a person."""
+    return plain(" ".join(body[:200].decode("utf-8", "replace").split()))
 
 
 def _get(host: str, port: int, timeout_s: float, context: "ssl.SSLContext | None", target: str) -> tuple[int, bytes]:

@@ -31,6 +31,7 @@ from dockagent.ledger.keys_identity import (
     Identity,
     Maker,
     Random,
+    ed25519,
     encoded,
     file_name,
     in_file,
@@ -197,10 +198,7 @@ def _record_key(disk: Disk, generation: int, lock: bytes | None) -> ec.EllipticC
 
 def _log_key(disk: Disk, generation: int, lock: bytes | None) -> Ed25519PrivateKey:
     name = file_name("log", generation, "pem")
-    key = private_key(disk, name, lock)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError(f"{name} is not an Ed25519 key", "bring back the keys folder from its backup")
-    return key
+    return ed25519(private_key(disk, name, lock), name)
 
 
 def _has_identity(disk: Disk) -> bool:

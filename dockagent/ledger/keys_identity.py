@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dockagent.core import strict_json
+from dockagent.core.secret_file import refuse_open_to_others
 from dockagent.durable import Disk, RealDisk
 from dockagent.errors import Missing, Refused, UsageError
 
@@ -175,34 +176,41 @@ def encoded(key: ec.EllipticCurvePrivateKey | Ed25519PrivateKey, lock: bytes | N
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how)
 
 
-def p256(key: object, name: str) -> ec.EllipticCurvePrivateKey:
-    """``key``, or UsageError where it is of another kind."""
+def p256(key: object, name: str, backup: str = _BACKUP) -> ec.EllipticCurvePrivateKey:
+    """``key``, or UsageError where it is of another kind; ``backup`` says what to do then."""
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise UsageError(f"{name} is not a P-256 key", _BACKUP)
+        raise UsageError(f"{name} is not a P-256 key", backup)
     return key
 
 
-def private_key(disk: Disk, name: str, lock: bytes | None) -> object:
-    """The private key in the file ``name``. Raises UsageError where it is damaged, does not open with ``lock``, or can
-    be read by others."""
+def ed25519(key: object, name: str, backup: str = _BACKUP) -> Ed25519PrivateKey:
+    """``key``, or UsageError where it is of another kind; ``backup`` says what to do then."""
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(f"{name} is not an Ed25519 key", backup)
+    return key
+
+
+def private_key(disk: Disk, name: str, lock: bytes | None, backup: str = _BACKUP) -> object:
+    """The private key in the file ``name``. Raises UsageError where it is damaged (``backup`` says what to do then),
+    does not open with ``lock``, or can be read by others."""
     if isinstance(disk, RealDisk):
         _refuse_open_to_others(disk, name)
-    return _parsed(read(disk, name), name, lock)
+    return _parsed(read(disk, name), name, lock, backup)
 
 
-def _parsed(data: bytes, name: str, lock: bytes | None) -> object:
+def _parsed(data: bytes, name: str, lock: bytes | None, backup: str = _BACKUP) -> object:
     try:
         return load_pem_private_key(data, password=lock if b"ENCRYPTED" in data else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise UsageError(f"{name} is not a private key in PEM that this identity opens: {err}", _BACKUP) from err
+        opens = " that this identity opens" if lock or b"ENCRYPTED" in data else ""
+        raise UsageError(f"{name} is not a private key in PEM{opens}: {err}", backup) from err
 
 
 def _refuse_open_to_others(disk: RealDisk, name: str) -> None:
     """Only a real file system has readers; a disk in memory has nobody to keep out."""
     path = disk.path(name)
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0
-    if mode & 0o077:
-        raise UsageError(f"others can read the private key {path} (mode {mode:04o})", f"run `chmod 600 {path}`")
+    if path.exists():
+        refuse_open_to_others("the private key", path, path.stat().st_mode)
 
 
 def read(disk: Disk, name: str, *, first: bool = False) -> bytes:
@@ -215,7 +223,7 @@ def read(disk: Disk, name: str, *, first: bool = False) -> bytes:
             raise UsageError(f"this dock has no keys: {name} is missing", "run `dockagent keys init`") from err
         raise UsageError(f"{name} is missing from this dock's keys", _BACKUP) from err
     except PermissionError as err:
-        raise UsageError(f"cannot read {name}: no right to it", "run this as the dock's own user") from err
+        raise UsageError(f"cannot read {name}: no right to it", "run this as its owner") from err
 
 
 def _ecdsa() -> ec.ECDSA:

@@ -28,9 +28,9 @@ def is_held(path: Path) -> bool:
 
 
 @contextmanager
-def locked(path: Path, what: str = "ledger") -> Iterator[None]:
+def locked(path: Path, what: str = "ledger", unit: str = "dockagent") -> Iterator[None]:
     """Hold the lock file ``path`` of ``what`` (made where missing; flock(2)). Raises InUse, naming the holder, where
-    it is held, UsageError without the right to it.
+    it is held, UsageError without the right to it. ``unit``: the service that holds it where it is installed.
 
     The process id inside is only for that message; the lock itself is the kernel's.
     """
@@ -38,7 +38,7 @@ def locked(path: Path, what: str = "ledger") -> Iterator[None]:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except PermissionError as err:
         raise UsageError(
-            f"cannot write the {what} {path.parent}: no right to it", "run this as the dock's user"
+            f"cannot write the {what} {path.parent}: no right to it", f"run this as the user of {unit}.service"
         ) from err
     try:
         try:
@@ -47,7 +47,7 @@ def locked(path: Path, what: str = "ledger") -> Iterator[None]:
             holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise InUse(
                 f"the {what} {path.parent} is in use by process {holder}",
-                "stop that one first (`systemctl stop dockagent`), or let it do the work",
+                f"stop that one first (`systemctl stop {unit}`), or let it do the work",
             ) from err
         os.ftruncate(fd, 0)
         os.pwrite(fd, b"%d\n" % os.getpid(), 0)

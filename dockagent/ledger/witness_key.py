@@ -6,17 +6,15 @@ protocol (c2sp.org/tlog-cosignature, "Additional statements").
 
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from dockagent.core.proof import cosignature, note
-from dockagent.durable import Disk, RealDisk
+from dockagent.durable import Disk
 from dockagent.errors import Refused, UsageError
+from dockagent.ledger.keys_identity import Random, ed25519, encoded, private_key
 
 PRIVATE, PUBLIC = "witness.pem", "witness.vkey"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}")
@@ -31,7 +29,7 @@ class WitnessKey:
     _private: Ed25519PrivateKey = field(repr=False)
 
     @classmethod
-    def open(cls, disk: Disk, name: str, random: Callable[[int], bytes] = secrets.token_bytes) -> Self:
+    def open(cls, disk: Disk, name: str, random: Random = secrets.token_bytes) -> Self:
         """The key in ``disk`` (the keys folder), made for the witness ``name`` where there is none yet.
 
         ``witness.vkey`` is written last: a crash before it leaves a creation that the next call finishes with the same
@@ -43,8 +41,8 @@ class WitnessKey:
             if disk.size(PUBLIC) is not None:
                 raise UsageError(f"{PUBLIC} is there, but {PRIVATE} is not", _BACKUP)
             key = Ed25519PrivateKey.from_private_bytes(random(32))
-            disk.create(PRIVATE, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-        private = _load(disk)
+            disk.create(PRIVATE, encoded(key, None), 0o600)
+        private = ed25519(private_key(disk, PRIVATE, None, _BACKUP), PRIVATE, _BACKUP)
         raw = private.public_key().public_bytes_raw()
         if disk.size(PUBLIC) is None:
             disk.create(PUBLIC, cosignature.witness_key(name, raw).text().encode() + b"\n", 0o644)
@@ -71,20 +69,3 @@ def read_public(disk: Disk) -> note.VerifierKey | None:
         return None
     except (UnicodeDecodeError, Refused) as err:
         raise UsageError(f"{PUBLIC} is damaged: {err}", _BACKUP) from err
-
-
-def _load(disk: Disk) -> Ed25519PrivateKey:
-    if isinstance(disk, RealDisk):  # a disk in memory has nobody to keep out
-        path = disk.path(PRIVATE)
-        mode = path.stat().st_mode & 0o777
-        if mode & 0o077:
-            raise UsageError(f"others can read the private key {path} (mode {mode:04o})", f"run `chmod 600 {path}`")
-    try:
-        key = load_pem_private_key(disk.read(PRIVATE), password=None)
-    except PermissionError as err:
-        raise UsageError(f"cannot read {PRIVATE}: no right to it", "run this as the dock's own user") from err
-    except (ValueError, TypeError, UnsupportedAlgorithm) as err:
-        raise UsageError(f"{PRIVATE} is not a private key in PEM: {err}", _BACKUP) from err
-    if not isinstance(key, Ed25519PrivateKey):
-        raise UsageError(f"{PRIVATE} is not an Ed25519 key", _BACKUP)
-    return key

@@ -60,11 +60,11 @@ class WitnessServer:
         self._server.server_close()
 
 
-def parse_address(address: str) -> tuple[str, int]:
-    """``HOST:PORT`` or ``[IPV6]:PORT`` as a pair. Raises UsageError for anything else."""
+def parse_address(address: str, table: str = "witness") -> tuple[str, int]:
+    """``HOST:PORT`` or ``[IPV6]:PORT`` as a pair. Raises UsageError for anything else; ``table``: where it was set."""
     found = _ADDRESS.fullmatch(address)
     if found is None or int(found[2]) > 65535:
-        raise UsageError(f"not an address to listen at: {address!r}", "write listen = HOST:PORT in [witness]")
+        raise UsageError(f"not an address to listen at: {address!r}", f"write listen = HOST:PORT in [{table}]")
     return found[1], int(found[2])
 
 

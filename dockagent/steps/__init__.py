@@ -16,6 +16,7 @@
 ``release``         the spool is freed; the camera may be taken
 ``notarize``        outsiders vouch for the ledger of all this
 ``ask_custodian``   whoever stands beside the store has read it all back
+``ask_holds``       and keeps there what people put on hold later
 
 :func:`task` binds an order to its step with the facts that it needs, so that no step ever looks at the state.
 """
@@ -27,8 +28,8 @@ from functools import partial
 from dockagent.core import events as ev
 from dockagent.core import orders as od
 from dockagent.core import plan
-from dockagent.core.central import custodian_table, store_table
-from dockagent.core.events.custodian import CustodianAsked, OfCustodian
+from dockagent.core.central import custodian_table, hold_words, store_table
+from dockagent.core.events.custodian import CustodianAsked, CustodianHeld, HoldsAsked, OfCustodian
 from dockagent.core.events.permit import Erased, EraseFailed, PermitRefused, PermitSeen, PermitsSought
 from dockagent.core.model import Clip, ClipPhase, Session, State
 from dockagent.core.permits import erase_orders as eo
@@ -40,6 +41,7 @@ from dockagent.errors import DockError, Missing, Retryable
 from dockagent.steps import (
     admit,
     ask_custodian,
+    ask_holds,
     clocks,
     derive,
     early,
@@ -81,6 +83,7 @@ _NAMES: dict[type[od.Order], str] = {
     od.DropEarly: "drop-early",
     od.Notarize: "notarize",
     od.AskCustodian: "ask-custodian",
+    od.AskHolds: "ask-holds",
     eo.SeekPermits: "seek-permits",
     eo.Recall: "recall",
     eo.AskErase: "ask-erase",
@@ -111,6 +114,8 @@ def task(order: od.Order, state: State, world: World) -> Step:
         step = partial(notarize.notarize, world)
     elif isinstance(order, od.AskCustodian):
         step = partial(ask_custodian.ask, world, custodian_table.wanted(state, world.store.url))
+    elif isinstance(order, od.AskHolds):
+        step = partial(ask_holds.ask, world, hold_words.wanted(state))
     elif isinstance(order, eo.SeekPermits):
         clips = permit_table.wanted(state, order.sessions)
         step = partial(erase.seek, world, order.sessions, clips, dict(state.permits.refused))
@@ -152,6 +157,8 @@ def failure(order: od.Order, reason: str, *, retry: bool) -> tuple[ev.Event, ...
         return (ev.CheckpointFailed(name, reason, retry),)
     if isinstance(order, od.AskCustodian):
         return (CustodianAsked(0, 0, reason),)
+    if isinstance(order, od.AskHolds):
+        return (HoldsAsked(0, 0, reason),)
     if isinstance(order, od.EarlyOrder):
         how = "stopped" if isinstance(order, od.SendEarly) else "dropped"
         return (ev.SentEarly(order.session, order.item, order.expected, order.key, 0, 0, how, reason),)
@@ -167,6 +174,8 @@ def failure_of(event: ev.Event, reason: str) -> ev.Event:
         return EraseFailed(session, event.asked, clip, Ground.MEDIUM, reason, retry=False, unsure=True)
     if isinstance(event, PermitSeen | PermitRefused):
         return PermitsSought((), 1, 0, reason)
+    if isinstance(event, CustodianHeld | HoldsAsked):
+        return HoldsAsked(1, 0, reason)
     if isinstance(event, OfCustodian):
         return CustodianAsked(1, 0, reason)
     if clip:
@@ -218,7 +227,9 @@ def _erase_step(order: od.BayOrder, session: Session, state: State, world: World
         if isinstance(order, eo.LookAfter):
             return partial(erase.look_after, world, job)
         refusal = erasing.judge(state, state.permits.known[ask.permit], session, world.clock.now().utc_ms)
-        return partial(erase.erase, world, job) if refusal is None else partial(erase.withdraw, job, refusal)
+        if refusal is not None:
+            return partial(erase.withdraw, job, refusal)
+        return partial(erase.erase, world, replace(job, folders=permit_table.folders(state, ask.files)))
     return None
 
 

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from dockagent.core import events as ev
-from dockagent.core.central import custodian_key, custodian_table, store_receipt
+from dockagent.core.central import custodian_key, custodian_table, hold_note, store_receipt
 from dockagent.core.central.custodian_state import CustodianWord
 from dockagent.core.central.custodian_table import Wanted
 from dockagent.core.central.store_receipt import StoreReceipt
 from dockagent.core.events.custodian import CustodianAsked, CustodianReceived, CustodianRefuted
+from dockagent.core.proof import dsse
 from dockagent.errors import Missing, Refused, Retryable, UsageError
 from dockagent.ledger.custodian_peer import Counterparty, Fetch, fetch_http
 from dockagent.steps.world import World
@@ -17,6 +19,7 @@ from dockagent.stores.shelf import Absent, Shelf
 
 _MOST = 4 << 20
 _LONGEST = 500  # characters of a reason
+_MOST_UNSIGNED = 3  # answers that nobody signed, for as many clips: then it is no custodian who answers
 
 
 def ask(world: World, wanted: Sequence[Wanted]) -> tuple[ev.Event, ...]:
@@ -24,29 +27,73 @@ def ask(world: World, wanted: Sequence[Wanted]) -> tuple[ev.Event, ...]:
     who is away is asked about the others later."""
     if world.custodian is None:
         raise Missing("no custodian is named", "name one in [custodian]")
-    events, reason, tried, found = list[ev.Event](), "", 0, 0
+    events, reason, tried, found, unsigned = list[ev.Event](), "", 0, 0, 0
     for one in wanted:
+        if unsigned >= _MOST_UNSIGNED:
+            break
         tried += 1
         try:
-            data = _fetch(world.custodian, one)
+            answer = _answer(world.custodian, one)
         except Retryable as err:
             reason = str(err)[:_LONGEST]
             break
-        if data is not None:
-            events += _judge(world.custodian, one, data)
+        if isinstance(answer, _Nothing):
+            reason, unsigned = answer.why or reason, unsigned + bool(answer.why)
+        else:
+            events += _judge(world.custodian, one, answer)
             found += 1
     return (*events, CustodianAsked(tried, found, reason))
 
 
-def _fetch(custodian: Counterparty, one: Wanted) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """No receipt came; ``why``: what did, or empty."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """``data``: an envelope, and the receipt in it; or why it is false, though it is one: that is an alarm."""
+
+    data: bytes
+    receipt: StoreReceipt | Refused
+
+
+def _answer(custodian: Counterparty, one: Wanted) -> _Answer | _Nothing:
+    """What the custodian says of a clip: his receipt is under the first name where something lies that he signed. What
+    is no envelope at all says nothing, whoever gave it: a portal's page, an answer that was cut off, what somebody put
+    there. Raises Retryable."""
     folder, _, master = one.key.rpartition("/")
-    return custodian.fetch("receipts", one.clip_id, folder, store_receipt.name_for(master))
+    false, nothing = None, _Nothing()
+    for number in range(1, store_receipt.MOST_NAMES + 1):
+        name = store_receipt.name_for(master, number)
+        data = custodian.fetch("receipts", one.clip_id, folder, name)
+        if data is None:
+            break
+        try:
+            return _Answer(data, store_receipt.read(data, custodian.keys))
+        except Refused as err:
+            if (why := _no_envelope(data)) is None:
+                false = false or _Answer(data, err)
+            else:
+                nothing = _Nothing(f"what came for {folder}/{name} is nothing signed, and is asked for again: {why}")
+    return false or _Nothing(nothing.why[:_LONGEST])
 
 
-def _judge(custodian: Counterparty, one: Wanted, data: bytes) -> Iterator[ev.Event]:
-    digest = hashlib.sha256(data).hexdigest()
+def _no_envelope(data: bytes) -> str | None:
     try:
-        said = store_receipt.read(data, custodian.keys)
+        dsse.parse(data)
+    except Refused as err:
+        return err.what
+    return None
+
+
+def _judge(custodian: Counterparty, one: Wanted, answer: _Answer) -> Iterator[ev.Event]:
+    said, digest = answer.receipt, hashlib.sha256(answer.data).hexdigest()
+    try:
+        if isinstance(said, Refused):
+            raise said
         custodian_table.check_word(said, one)
     except Refused as err:
         reason = f"the custodian's receipt for this clip is false: {err.what}"[:_LONGEST]
@@ -84,9 +131,9 @@ class Named(Protocol):
     @property
     def ca_file(self) -> str: ...
     @property
-    def client_cert(self) -> str: ...
+    def client_cert_file(self) -> str: ...
     @property
-    def client_key(self) -> str: ...
+    def client_key_file(self) -> str: ...
     @property
     def timeout_s(self) -> int: ...
 
@@ -103,8 +150,8 @@ def counterparty(named: Named, shelf: Callable[[], Shelf]) -> Counterparty | Non
     except Refused as err:
         raise UsageError(f"keys of [custodian]: {err.what}", "take them from `dockagent custodian keys`") from err
     if named.url:
-        client = named.client_cert, named.client_key
-        return Counterparty(keys, fetch_http(named.url, named.timeout_s, named.ca_file, client))
+        client = named.client_cert_file, named.client_key_file
+        return Counterparty(keys, fetch_http(named.url, named.timeout_s, named.ca_file, client), door=True)
     return Counterparty(keys, fetch_shelf(shelf()))
 
 
@@ -112,12 +159,20 @@ def fetch_shelf(shelf: Shelf) -> Fetch:
     """From the store itself, where this dock may read it."""
 
     def fetch(kind: str, clip_id: str, folder: str, name: str) -> bytes | None:
+        if kind == "holds":
+            return note(f"{hold_note.FOLDER}{clip_id}", name)
         if kind != "permits":
             return read(folder, name)
         newest, number = None, 1  # a permit that ran out is renewed under the next number
         while (data := read(folder, store_receipt.permit_name(number))) is not None:
             newest, number = data, number + 1
         return newest
+
+    def note(folder: str, named: str) -> bytes | None:
+        done, newest, number = read(folder, hold_note.final(named)), None, 1
+        while done is None and (data := read(folder, hold_note.refusal(named, number))) is not None:
+            newest, number = data, number + 1
+        return done or newest
 
     def read(folder: str, name: str) -> bytes | None:
         file = shelf.file(f"{folder}/{name}")

@@ -6,7 +6,7 @@ What a power cut leaves is told from the card: :func:`look_after`.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dockagent.core.camera.inventory import Finding
 from dockagent.core.events import permit as ev
@@ -18,7 +18,7 @@ from dockagent.core.permits.permit import Named
 from dockagent.core.permits.permit_state import KnownPermit, OpenAsk, Tombstone
 from dockagent.core.permits.permit_table import Wanted
 from dockagent.errors import DockError, Missing, Refused, Retryable
-from dockagent.ledger.custodian_peer import Counterparty
+from dockagent.ledger.custodian_peer import Counterparty, Withheld
 from dockagent.steps import unprotect
 from dockagent.steps.listing import list_card
 from dockagent.steps.world import World
@@ -42,6 +42,7 @@ class Job:
     clip: str
     authority: int
     profile: str = ""  # of a camera that has a console, which may have to let go of a file first
+    folders: Mapping[str, str] = field(default_factory=dict)  # of each clip's master in the store, by clip
 
 
 def seek(
@@ -56,6 +57,9 @@ def seek(
         tried += 1
         try:
             data = world.custodian.fetch("permits", one.clip_id, one.folder, PERMIT)
+        except Withheld as err:
+            reason = str(err)[:_LONGEST]
+            continue
         except Retryable as err:
             reason = str(err)[:_LONGEST]
             break
@@ -111,13 +115,19 @@ def withdraw(job: Job, refusal: Refusal) -> tuple[Event, ...]:
 def erase(world: World, job: Job) -> tuple[Event, ...]:
     """Erase what was asked for, and prove it.
 
-    1. The card is listed: every file is there with its size. 2. The camera lets go of them, where its profile knows how
-    to ask for that. 3. All of them are hashed again, and go, through descriptors that stay open
-    (``transports/erase_child``). 4. The card is listed again, on a read-only mount: they are
-    gone, and no other file came, went or changed.
+    1. The custodian, where he has a door, still hands out the permit. 2. The card is listed: every file is there with
+    its size. 3. The camera lets go of them, where its profile knows how to ask for that. 4. All of them are hashed
+    again, and go, through descriptors that stay open (``transports/erase_child``). 5. The card is listed again, on a
+    read-only mount: they are gone, and no other file came, went or changed.
     """
     if world.eraser is None:
         return (_failed(job, Ground.POLICY, "this dock does not erase", retry=False),)
+    try:
+        if world.custodian is not None and (why := _withheld(world.custodian, job)):
+            return (_failed(job, Ground.WITHHELD, why, retry=False),)
+    except Retryable as err:
+        words = f"the custodian is asked once more before anything goes: {err}"
+        return (_failed(job, Ground.WITHHELD, words, retry=True),)
     try:
         before = _listing(world, job.bay)
         _all_there(job, before)
@@ -133,6 +143,25 @@ def erase(world: World, job: Job) -> tuple[Event, ...]:
     except DockError as err:
         return (_failed(job, Ground.MEDIUM, str(err), retry=True, unsure=True),)
     return _told(job, replace(done, method=f"{asked}{done.method}"), before, after)
+
+
+def _withheld(custodian: Counterparty, job: Job) -> str:
+    """Why the custodian does not hand out the permit any more, or empty. A permit that was handed out cannot be called
+    back; another dock may have put the clip on hold since. Where permits are read from the store there is nobody to
+    ask. Raises Retryable where he does not answer."""
+    for clip_id, folder in job.folders.items() if custodian.door else ():
+        try:
+            data = custodian.fetch("permits", clip_id, folder, PERMIT)
+        except Withheld as err:
+            return err.what
+        if clip_id != job.clip:
+            continue  # it goes with the clip that the permit is about, and need not have one of its own
+        if data is None:
+            return "the custodian has no permit for it any more"
+        event = _read(custodian, Wanted(clip_id, folder, job.ask.camera), data)
+        if isinstance(event, ev.PermitRefused):
+            return event.reason
+    return ""
 
 
 def _told(

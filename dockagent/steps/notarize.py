@@ -21,7 +21,7 @@ from dockagent.ledger.log import CHECKPOINT
 from dockagent.ledger.notary import Notary
 from dockagent.ledger.witness_round import PATIENCE_S, alone, keep, with_kept
 from dockagent.steps.world import World
-from dockagent.stores import Conflict, Source
+from dockagent.stores import Conflict, Source, Unseen
 
 LEDGER = "ledger"
 MOST_APART_S = 300  # between a witness's clock and ours, before a person is told
@@ -165,24 +165,45 @@ def _stamp(one: _Round) -> None:
 
 def _publish(one: _Round) -> None:
     """Tiles and entries, this checkpoint for good, and at last the newest checkpoint. Where it ends early, the next
-    round goes on from there."""
+    round goes on from there.
+
+    A tile's name and bytes follow from the ledger alone, which witnesses saw. So where its key is taken and this dock
+    may not look by what, its own earlier try is what lies there; waiting would end nothing, for nobody reads a ledger
+    before its checkpoint is there. Were it another's, everyone who reads would find that it does not lead to the
+    checkpoint, the custodian first (his report ``ledger``).
+    """
     world = one.world
     mark = f"{LEDGER}/published/{hashlib.sha256(world.store.url.encode()).hexdigest()[:16]}"
     prefix = tiles.prefix(world.keys.dock.id)
     try:
+        taken = list[str]()
         publication = tiles.prepare(_edge(world, mark), one.notary.leaves.read, one.signed)
         for thing in publication.objects():
             if not thing.final:
                 _put_for_good(one, prefix)
                 world.store.replace(prefix + thing.path, thing.data)
             else:
-                world.store.put(prefix + thing.path, source_of(thing.data))
+                taken += _put_tile(world, prefix + thing.path, thing.data)
     except DockError as err:
         one.retry = one.retry or isinstance(err, Retryable)
         one.note_trouble("publish", f"the ledger is not published: {err}")
         return
     world.disk.write(mark, publication.edge.encode())
     one.published = prefix + tiles.CHECKPOINT
+    if taken:
+        words = f"{len(taken)} parts of the published ledger were in the store already, the first of them {taken[0]}"
+        why = "this dock may not look at them, and takes them for its own"
+        check = "the custodian holds each against the checkpoint"
+        one.findings.append(Finding("publish", f"{words}: {why}; {check}", "notice"))
+
+
+def _put_tile(world: World, key: str, data: bytes) -> list[str]:
+    """The key, where it was taken by what this dock may not see."""
+    try:
+        world.store.put(key, source_of(data))
+    except Unseen:
+        return [key]
+    return []
 
 
 def _put_for_good(one: _Round, prefix: str) -> None:
@@ -191,7 +212,7 @@ def _put_for_good(one: _Round, prefix: str) -> None:
         try:
             if data:
                 one.world.store.put(f"{prefix}checkpoints/{one.head.size}{name}", source_of(data))
-        except Conflict:
+        except (Conflict, Unseen):
             text = f"the store holds an earlier word on the first {one.head.size} records already; that one stays"
             one.findings.append(Finding("publish", text, "notice"))
 

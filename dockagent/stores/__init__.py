@@ -29,6 +29,10 @@ class Unseen(Retryable):
         self.key = key
 
 
+class Unasked(str):
+    """A line of :meth:`Store.check` that names no fault: this credential may not ask, and it says what can tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Bytes to be stored: ``size`` bytes whose SHA-256 is ``sha256`` (hex).
@@ -100,5 +104,6 @@ class Store(Protocol):
         ...
 
     def check(self) -> Sequence[str]:
-        """What is wrong with this store, each as one line with what to do about it; empty when it can be used."""
+        """What is wrong with this store, each as one line with what to do about it; empty when it can be used. Where
+        this credential may not ask, a line is :class:`Unasked`, and the store may be in order."""
         ...

@@ -26,7 +26,7 @@ from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.shelf import Readable
 from dockagent.stores.swift_settings import AXIS, SwiftSettings
 
-_PART = ".part-"  # as the directory store's own: a dock that starts clears what a crash left
+_PART = ".part-"  # as the directory store's own: a dock that starts clears what a crash left, whosever it was
 _FS_IOC_GETFLAGS, _FS_IMMUTABLE_FL = 0x80086601, 0x10  # linux/fs.h
 _FORMS = "file:///DIR, s3://BUCKET/PREFIX or swift://CONTAINER/PREFIX"
 _MOUNTED = "check that it is mounted and readable by the custodian"
@@ -80,6 +80,11 @@ class Archive(Protocol):
         """The folders right below ``prefix`` (which ends with a slash), sorted."""
         ...
 
+    def versions(self, key: str) -> list[str]:
+        """The ids of all versions of an object, the oldest first, those below a delete marker too; one empty id where
+        the store keeps no versions. Empty where there is nothing."""
+        ...
+
     def list(self, prefix: str) -> Iterator[Listed]:
         """Every object whose key begins with ``prefix`` (which ends with a slash); what lies in one folder comes
         together. Nothing is kept in memory but one page."""
@@ -93,6 +98,10 @@ class Archive(Protocol):
     def locks(self, key: str, facts: Facts) -> Facts:
         """``facts`` of an object that was read, with what else keeps it from being deleted, where the store had to be
         asked for that."""
+        ...
+
+    def held(self, key: str, version: str) -> str:
+        """The legal hold on this version of an object: ``on``, ``off``, or ``unknown`` where nobody can tell."""
         ...
 
     def hold(self, key: str, version: str, *, on: bool) -> None:
@@ -118,12 +127,15 @@ class _File:
 
 
 class FolderArchive:
-    """A store in the folder ``root``, which must bear a store's mark: an empty mount point is no empty store."""
+    """A store in the folder ``root``, which must bear a store's mark: an empty mount point is no empty store.
+    ``writer`` as for :func:`open_archive`: the first that it adds clears what a kill left of what it added before. Of
+    others' unfinished files nobody can tell whether they are being written now."""
 
     knows_holds = False
 
-    def __init__(self, url: str, root: Path) -> None:
+    def __init__(self, url: str, root: Path, writer: str = "") -> None:
         self.url, self._root = url, root
+        self._ours = f"{_PART}{writer}-" if writer else ""
         self.asked: Counter[str] = Counter()
         self._disk: RealDisk | None = None
 
@@ -133,6 +145,10 @@ class FolderArchive:
         folder = self._root / prefix
         with self._errors(f"list {prefix}"):
             return sorted(one.name for one in os.scandir(folder) if _is_folder(one)) if folder.is_dir() else []
+
+    def versions(self, key: str) -> list[str]:
+        self._there()
+        return [""] if self._root.joinpath(*checked(key).split("/")).is_file() else []
 
     def list(self, prefix: str) -> Iterator[Listed]:
         self._there()
@@ -160,13 +176,16 @@ class FolderArchive:
     def locks(self, key: str, facts: Facts) -> Facts:
         return facts
 
+    def held(self, key: str, version: str) -> str:
+        return "off"
+
     def hold(self, key: str, version: str, *, on: bool) -> None:
         raise Refused(f"{self.url} is a folder, which knows no legal hold", "keep people from deleting it there")
 
     def add(self, key: str, data: bytes) -> None:
         self._there()
         self.asked["put"] += 1
-        disk, part = self._writable(), _PART + secrets.token_hex(8)
+        disk, part = self._writable(), (self._ours or _PART) + secrets.token_hex(8)
         try:
             with self._errors(f"add {checked(key)}"):
                 with disk.append(part, scratch=True) as sink:
@@ -199,7 +218,12 @@ class FolderArchive:
 
     def _writable(self) -> RealDisk:
         if self._disk is None:
-            self._disk = RealDisk(self._root)
+            disk = RealDisk(self._root)
+            with self._errors("tidy up"):
+                for name in disk.names("") if self._ours else ():
+                    if name.startswith(self._ours):
+                        disk.remove(name)
+            self._disk = disk
         return self._disk
 
     @contextmanager
@@ -222,7 +246,7 @@ def open_archive(
     one who only reads. Raises UsageError for what is no such store's URL."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-        return FolderArchive(url, Path(unquote(parts.path)))
+        return FolderArchive(url, Path(unquote(parts.path)), writer)
     if parts.scheme == "swift":
         from dockagent.stores.archive_swift import SwiftArchive
 

@@ -61,6 +61,15 @@ class S3Archive:
                 found += [one["Prefix"].removeprefix(top).rstrip("/") for one in page.get("CommonPrefixes", [])]
         return sorted(found)
 
+    def versions(self, key: str) -> list[str]:
+        name = self._name(checked(key))
+        with self._errors(f"look at the versions of {key}"):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._settings.bucket, Prefix=name, PaginationConfig={"PageSize": 100}
+            )
+            found = [one["VersionId"] for page in pages for one in page.get("Versions", []) if one["Key"] == name]
+        return [""] if found == ["null"] else found[::-1]  # they come newest first, by the protocol
+
     def list(self, prefix: str) -> Iterator[Listed]:
         strip = len(self._settings.prefix) + 1 if self._settings.prefix else 0
         with self._errors(f"list {prefix}"):
@@ -85,13 +94,10 @@ class S3Archive:
 
     def locks(self, key: str, facts: Facts) -> Facts:
         """A server leaves out of its answer to GET what was never set, and what this credential may not know."""
-        about: Any = {"Bucket": self._settings.bucket, "Key": self._name(checked(key))}
-        about |= {"VersionId": facts.version} if facts.version else {}
         if facts.hold == UNKNOWN:
-            answer = self._asked(key, lambda: self._client.get_object_legal_hold(**about).get("LegalHold", {}))
-            said = answer if answer is None else answer.get("Status", "OFF")
-            facts = replace(facts, hold=UNKNOWN if said is None else _HOLDS.get(said, UNKNOWN))
+            facts = replace(facts, hold=self.held(key, facts.version))
         if not facts.mode:
+            about = self._about(key, facts.version)
             answer = self._asked(key, lambda: self._client.get_object_retention(**about).get("Retention", {}))
             facts = replace(
                 facts, mode=(answer or {}).get("Mode", ""), until_ms=_ms((answer or {}).get("RetainUntilDate"))
@@ -113,9 +119,13 @@ class S3Archive:
                 return None
             raise
 
+    def held(self, key: str, version: str) -> str:
+        about = self._about(key, version)
+        answer = self._asked(key, lambda: self._client.get_object_legal_hold(**about).get("LegalHold", {}))
+        return UNKNOWN if answer is None else _HOLDS.get(answer.get("Status", "OFF"), UNKNOWN)
+
     def hold(self, key: str, version: str, *, on: bool) -> None:
-        about: Any = {"Bucket": self._settings.bucket, "Key": self._name(checked(key))}
-        about |= {"VersionId": version} if version else {}
+        about = self._about(key, version)
         act = "set" if on else "lift"
         try:
             with self._errors(f"{act} the legal hold on {key}"):
@@ -156,17 +166,15 @@ class S3Archive:
 
     def _first(self, key: str) -> str:
         """The id of the oldest version under a key, or empty where the bucket keeps none."""
-        name = self._name(checked(key))
-        with self._errors(f"look at the versions of {key}"):
-            pages = self._client.get_paginator("list_object_versions").paginate(
-                Bucket=self._settings.bucket, Prefix=name, PaginationConfig={"PageSize": 100}
-            )
-            found = [one for page in pages for one in page.get("Versions", []) if one["Key"] == name]
-        oldest = found[-1]["VersionId"] if found else ""  # newest first, by the protocol
+        oldest = next(iter(self.versions(key)), "")
         return "" if oldest == "null" else oldest
 
     def _pages(self, **about: Any) -> Iterator[Any]:
         return iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, **about))
+
+    def _about(self, key: str, version: str) -> Any:
+        about = {"Bucket": self._settings.bucket, "Key": self._name(checked(key))}
+        return about | ({"VersionId": version} if version else {})
 
     def _name(self, key: str) -> str:
         return f"{self._settings.prefix}/{key}" if self._settings.prefix else key

@@ -71,6 +71,12 @@ class SwiftArchive:
             rows = self._listing.rows(top, folders=True)
             return sorted(row.subdir.removeprefix(top).rstrip("/") for row in rows if row.subdir)
 
+    def versions(self, key: str) -> list[str]:
+        name = self._root + checked(key)
+        with named_errors(f"look at the versions of {key}", self.url):
+            rows = [row for row in self._listing.rows(name, versions=True) if row.name == name and not row.is_deletion]
+        return [row.version_id if row.version_id != "null" else "" for row in reversed(rows)]
+
     def list(self, prefix: str) -> Iterator[Listed]:
         with named_errors(f"list {prefix}", self.url):
             for row in self._listing.rows(self._root + prefix):
@@ -89,6 +95,9 @@ class SwiftArchive:
 
     def locks(self, key: str, facts: Facts) -> Facts:
         return facts
+
+    def held(self, key: str, version: str) -> str:
+        return UNKNOWN
 
     def hold(self, key: str, version: str, *, on: bool) -> None:
         raise Refused(

@@ -16,6 +16,7 @@ _CANNOT = "this dock may not set it, or the file system has none"
 _ELSEWHERE = {
     pr.REFUSES_STRANGERS: "who may write is for the file system's rights to say",
     pr.REFUSES_EARLY_END: "a folder knows no retention",
+    pr.REFUSES_CUSTODIANS_NAMES: "whoever writes a folder writes any name in it",
     pr.STATES_CHECKSUMS: "a folder keeps no digests; every put is read back instead",
 }
 

@@ -65,14 +65,15 @@ def standing(found: Sequence[Kept], *, folder: bool = False) -> Standing:
     """What a store with these answers may be called.
 
     A pretender took a wrong secret or wrong bytes, let go of what it called locked, or let a second write destroy the
-    first. Write-once needs a lock that an administrator could not break, and that was tried.
+    first. What none of this is known of is ``unknown``, unless it is a folder. Write-once needs a lock that an
+    administrator could not break, and that was tried. ``honest`` says nothing of the other promises.
     """
     said = answers(found)
-    overwrites = said.get(REFUSES_SECOND_WRITE) == BROKEN and said.get(KEEPS_VERSIONS) == BROKEN
-    if overwrites or any(said.get(one) == BROKEN for one in (*HONEST, LOCK_AS_STATED)):
+    outlasts = {said.get(REFUSES_SECOND_WRITE), said.get(KEEPS_VERSIONS)}  # either leaves the first object
+    if outlasts == {BROKEN} or any(said.get(one) == BROKEN for one in (*HONEST, LOCK_AS_STATED)):
         return "pretender"
     if folder:
         return "tamper-evident"
-    if not all(said.get(one) == KEPT for one in HONEST):
+    if KEPT not in outlasts or not all(said.get(one) == KEPT for one in HONEST):
         return "unknown"
     return "write-once" if all(said.get(one) == KEPT for one in LOCKS) else "honest"

@@ -78,7 +78,7 @@ def _config(settings: S3Settings) -> Config:
         read_timeout=settings.read_timeout,
         tcp_keepalive=True,
         max_pool_connections=4 * MOST,  # several objects at once; what is over is not kept, and greets anew
-        client_cert=(settings.client_cert, settings.client_key) if settings.client_cert else None,
+        client_cert=(settings.client_cert_file, settings.client_key_file) if settings.client_cert_file else None,
     )
 
 
@@ -97,10 +97,11 @@ def _need_settings(settings: S3Settings) -> None:
     if settings.prefix:
         _need_key(settings.prefix)
     if bool(settings.access_key) != bool(settings.secret_key):
-        raise UsageError(f"{settings.url} has half of a key pair", "give both the access key and the secret key")
-    if bool(settings.client_cert) != bool(settings.client_key):
+        lacks = "secret_key_file" if settings.access_key else "access_key"
+        raise UsageError(f"{settings.url} has half of a key pair: no {lacks}", f"set {lacks} in [store]")
+    if bool(settings.client_cert_file) != bool(settings.client_key_file):
         raise UsageError(f"{settings.url} has a client certificate or its key alone", "give both files")
-    for name in (settings.ca_file, settings.client_cert, settings.client_key):
+    for name in (settings.ca_file, settings.client_cert_file, settings.client_key_file):
         if name and not Path(name).is_file():
             raise UsageError(
                 f"{settings.url} needs the file {name}, which is not there", "correct the store's settings"

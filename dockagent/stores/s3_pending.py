@@ -8,8 +8,9 @@ errors (Ceph RGW, ``rgw_mp_lock_max_time``). So what was asked once is asked aga
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -59,11 +60,13 @@ class Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Uploads(MutableMapping[str, Pending]):
-    """Unfinished uploads by bucket and object name, in ``uploads.json`` of the home. Each change is durable when it
-    returns. A file that cannot be read is begun anew, and said: nothing is lost but the parts that were sent."""
+    """Uploads by bucket and object name, in ``uploads.json`` of the home: the unfinished ones, and the newest
+    :data:`MOST_MADE` of which the store said what it made; of older ones the ledger knows. Each change is durable when
+    it returns. Several threads may use it: ``items`` is as of one moment, ``pop`` looks and takes at once. A file that
+    cannot be read is begun anew, and said: nothing is lost but the parts that were sent."""
 
     def __init__(self, home: Path) -> None:
-        self._home, self._lock = home, threading.Lock()
+        self._home, self._lock = home, threading.RLock()
         self._kept: dict[str, Pending] = {}
         try:
             data = (home / FILE).read_bytes()
@@ -79,6 +82,8 @@ class Uploads(MutableMapping[str, Pending]):
     def __setitem__(self, name: str, pending: Pending) -> None:
         with self._lock:
             self._kept[name] = pending
+            if pending.made is not None:
+                self._forget_oldest_made(name)
             self._write()
 
     def __delitem__(self, name: str) -> None:
@@ -87,10 +92,25 @@ class Uploads(MutableMapping[str, Pending]):
             self._write()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(list(self._kept))
+        with self._lock:
+            return iter(list(self._kept))
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def items(self) -> ItemsView[str, Pending]:
+        with self._lock:  # what Mapping has asks for each name anew, after another lane may have dropped it
+            return dict(self._kept).items()
+
+    def pop(self, name: str, *default: Any) -> Any:
+        with self._lock:  # so does this, between looking and taking
+            return super().pop(name, *default)
+
+    def _forget_oldest_made(self, newest: str) -> None:
+        """``newest`` is kept in any case: after a clock was set back, its time says nothing."""
+        made = [(one.touched_ms, name) for name, one in self._kept.items() if one.made is not None and name != newest]
+        for _, name in sorted(made, reverse=True)[MOST_MADE - 1 :]:
+            del self._kept[name]
 
     def _write(self) -> None:
         if self._home.is_dir():
@@ -108,8 +128,5 @@ def unfinished(uploads: Mapping[str, Pending]) -> dict[str, Pending]:
 
 
 def remember_made(uploads: MutableMapping[str, Pending], name: str, pending: Pending, made: Made) -> None:
-    """Keep what the store answered, and forget the oldest such answers: the ledger has them long since."""
+    """Keep what the store answered, until the ledger has it long since (:class:`Uploads`)."""
     uploads[name] = msgspec.structs.replace(pending, parts=(), made=made)
-    done = sorted((one.touched_ms, other) for other, one in uploads.items() if one.made is not None)
-    for _, other in done[:-MOST_MADE]:
-        uploads.pop(other, None)

@@ -7,9 +7,10 @@ hide another.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import botocore.session
@@ -19,9 +20,9 @@ from dockagent.clock import Clock
 from dockagent.core.central import promise as pr
 from dockagent.core.central.promise import Kept, broken, kept, not_asked
 from dockagent.stores.promises import Proof
-from dockagent.stores.s3_client import connect
 from dockagent.stores.s3_errors import code, named_errors, skew_ms, skew_words, status
 from dockagent.stores.s3_hold import NO_LOCK
+from dockagent.stores.s3_scratch import HELD, ONCE, Scratch, Thing
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.s3_window import base64_digest, composite
 
@@ -33,49 +34,37 @@ _ALONE = "only an administrator's credential can tell: give --admin-key-id and -
 _NO_ANSWER = "the store gave no answer to this"
 
 
-@dataclass(frozen=True, slots=True)
-class _Thing:
-    """An object of ours: its whole name, the store's mark of its version or empty, and the answer to its PUT."""
-
-    name: str
-    version: str
-    answer: Mapping[str, Any]
-
-    @property
-    def which(self) -> dict[str, str]:
-        """The version, as requests name it."""
-        return {"VersionId": self.version} if self.version else {}
-
-
 class S3Proof:
     """Tries the store of ``settings`` below the key prefix ``scratch``; ``admin``: settings with an administrator's
     credential, or None."""
 
     def __init__(self, settings: S3Settings, clock: Clock, scratch: str, admin: S3Settings | None = None) -> None:
         self._settings, self._clock = replace(settings, attempts=1), clock
-        self._scratch = "/".join(part for part in (settings.prefix, scratch) if part)
-        self._client = connect(self._settings)
-        self._admin = connect(replace(admin, attempts=1)) if admin else None
+        self._folder = _below(settings.prefix, scratch)
+        self._scratch = Scratch(self._settings, self._folder)
+        self._client = self._scratch.client
+        self._admin = Scratch(replace(admin, attempts=1), self._folder) if admin else None
         self._bucket = settings.bucket
 
     def run(self) -> Proof:
         """Everything. Raises Retryable or Permanent where not even an honest object is taken."""
-        with named_errors(f"store {self._scratch}/first", self._settings.url, self._clock):
-            first = self._put(self._client, "first")
+        with named_errors(f"store {self._folder}/first", self._settings.url, self._clock):
+            first = self._scratch.put("first")
         headers = first.answer["ResponseMetadata"]["HTTPHeaders"]
         found = [
             self._asked(pr.REFUSES_STRANGERS, self._stranger),
             self._asked(pr.REFUSES_WRONG_HASH, self._wrong_hash),
             *self._second_write(first),
             self._asked(pr.REFUSES_READ, lambda: self._refuses_read(first)),
+            self._custodians_names(),
             *self._delete(),
-            self._asked(pr.REFUSES_EARLY_END, lambda: self._early_end(self._client, self._put(self._client, "end"))),
+            self._asked(pr.REFUSES_EARLY_END, lambda: self._early_end(self._client, self._scratch.put("end"))),
             self._checksums(first),
             self._asked(pr.CHECKS_COMPOSITE, self._wrong_composite),
             *self._as_admin(),
             self._right_clock(headers),
         ]
-        return Proof(self._settings.url, "s3", tuple(found), headers.get("server", ""), self._scratch)
+        return Proof(self._settings.url, "s3", tuple(found), headers.get("server", ""), self._folder)
 
     # ---- what a dock can try --------------------------------------------------------------------------------------
 
@@ -83,21 +72,27 @@ class S3Proof:
         """Puts with the dock's key id and another secret."""
         own = self._settings.access_key or _own_key_id()
         wrong = replace(self._settings, access_key=own, secret_key=secrets.token_hex(20), session_token="")
-        self._put(connect(wrong), "stranger")
+        Scratch(wrong, self._folder).put("stranger")
         return "an object that was signed with a wrong secret was taken"
 
     def _wrong_hash(self) -> str:
         """Puts bytes that are not those whose hash was signed."""
-        client = connect(self._settings)
-        body = _bytes("wrong-hash")
-        client.meta.events.register_last("before-send.s3.PutObject", _swapping(bytes(len(body))))
-        self._put(client, "wrong-hash", body)
+        apart = Scratch(self._settings, self._folder)
+        swapped = _swapping(bytes(len(apart.bytes_of("wrong-hash"))))
+        apart.client.meta.events.register_last("before-send.s3.PutObject", swapped)
+        apart.put("wrong-hash")
         return "bytes that differ from their signed SHA-256 were stored"
 
-    def _second_write(self, first: _Thing) -> Iterator[Kept]:
-        yield self._asked(pr.REFUSES_SECOND_WRITE, lambda: self._again(first, {"IfNoneMatch": "*"}))
+    def _second_write(self, first: Thing) -> Iterator[Kept]:
+        """As a whole and in parts: a server may keep the condition in the one way only (Ceph 16), and a dock that only
+        puts writes everything in parts."""
+        second = self._scratch.bytes_of("second")
+        whole = self._again(lambda: self._scratch.put("first", second))
+        parts = self._again(lambda: self._scratch.in_parts("first", second, end=ONCE))
+        how = f"as a whole: {whole.how}; in parts: {parts.how}"
+        yield Kept(pr.REFUSES_SECOND_WRITE, _worst([whole, parts]).answer, how)
         try:
-            again = self._put(self._client, "first", _bytes("again"), {})
+            again = self._scratch.put("first", self._scratch.bytes_of("again"), {})
         except ClientError as err:
             yield kept(pr.KEEPS_VERSIONS, f"an overwrite without a condition was answered {_said(err)}")
         except BotoCoreError as err:
@@ -108,18 +103,37 @@ class S3Proof:
             else:
                 yield broken(pr.KEEPS_VERSIONS, "an overwrite was taken, and the store names no versions")
 
-    def _again(self, first: _Thing, condition: Mapping[str, str]) -> str:
-        self._put(self._client, first.name.rpartition("/")[2], _bytes("second"), condition)
-        return "If-None-Match: * was ignored, and a second write taken"
+    def _again(self, write: Callable[[], Thing]) -> Kept:
+        def attack() -> str:
+            write()
+            return "If-None-Match: * was ignored, and a second write taken"
 
-    def _refuses_read(self, first: _Thing) -> str:
+        return self._asked(pr.REFUSES_SECOND_WRITE, attack)
+
+    def _refuses_read(self, first: Thing) -> str:
         self._client.get_object(Bucket=self._bucket, Key=first.name)["Body"].close()
         return "this dock's credential may read"
+
+    def _custodians_names(self) -> Kept:
+        """The worst answer of all names that are the custodian's, in folders of no clip."""
+        tried = [self._asked(pr.REFUSES_CUSTODIANS_NAMES, partial(self._upload_begun, name)) for name in _CUSTODIANS]
+        return _worst(tried)
+
+    def _upload_begun(self, name: str) -> str:
+        """Begins an upload and aborts it: that needs the right to put this object ("CreateMultipartUpload", Amazon S3
+        API), and makes none, so that nothing stays under a name that is read as a custodian's."""
+        where = {"Bucket": self._bucket, "Key": _below(self._settings.prefix, name)}
+        begun = self._client.create_multipart_upload(**where)  # type: ignore[arg-type]
+        try:
+            self._client.abort_multipart_upload(**where, UploadId=begun["UploadId"])  # type: ignore[arg-type]
+        except (ClientError, BotoCoreError) as err:
+            return f"an upload was begun under {name}, and could not be aborted: {_line(err)}"
+        return f"an upload was begun under {name}, and aborted"
 
     def _delete(self) -> Iterator[Kept]:
         """Deletes, and holds the answer against what the store says of its lock, where this credential may look."""
         try:
-            thing = self._put(self._client, "delete")
+            thing = self._scratch.put("delete")
         except (ClientError, BotoCoreError) as err:
             why = f"no object could be stored for it: {_line(err)}"
             yield from (not_asked(name, why) for name in (pr.REFUSES_DELETE, pr.LOCK_AS_STATED))
@@ -134,7 +148,7 @@ class S3Proof:
         else:
             yield kept(pr.LOCK_AS_STATED, f"it stated {stated}, and {found.how}")
 
-    def _stated_lock(self, client: "S3Client", thing: _Thing) -> str:
+    def _stated_lock(self, client: "S3Client", thing: Thing) -> str:
         try:
             head = client.head_object(Bucket=self._bucket, Key=thing.name, **thing.which)  # type: ignore[arg-type]
         except (ClientError, BotoCoreError):
@@ -142,11 +156,11 @@ class S3Proof:
         mode, until = head.get("ObjectLockMode", ""), head.get("ObjectLockRetainUntilDate")
         return f"{mode} until {until:%Y-%m-%dT%H:%M:%SZ}" if mode and until else ""
 
-    def _removed(self, client: "S3Client", thing: _Thing) -> str:
+    def _removed(self, client: "S3Client", thing: Thing) -> str:
         client.delete_object(Bucket=self._bucket, Key=thing.name, **thing.which)  # type: ignore[arg-type]
         return "the object was deleted"
 
-    def _early_end(self, client: "S3Client", thing: _Thing) -> str:
+    def _early_end(self, client: "S3Client", thing: Thing) -> str:
         try:
             client.put_object_retention(
                 Bucket=self._bucket,
@@ -161,16 +175,16 @@ class S3Proof:
             return f"there is no retention to end: answered {_said(err)}"
         return "its retention was set to end in a minute"
 
-    def _checksums(self, first: _Thing) -> Kept:
+    def _checksums(self, first: Thing) -> Kept:
         said = first.answer.get("ChecksumSHA256", "")
         if not said:
             return broken(pr.STATES_CHECKSUMS, "its answer to a PUT names no SHA-256")
-        if said != base64_digest(hashlib.sha256(_bytes("first", self._scratch)).hexdigest()):
+        if said != base64_digest(hashlib.sha256(self._scratch.bytes_of("first")).hexdigest()):
             return broken(pr.STATES_CHECKSUMS, f"it stated {said}, which is not what was sent")
         return kept(pr.STATES_CHECKSUMS, "its answer to a PUT names the SHA-256 of what was sent")
 
     def _wrong_composite(self) -> str:
-        self._in_parts(self._client, "composite", wrong=True)
+        self._scratch.in_parts("composite", end={"ChecksumSHA256": composite([hashlib.sha256(b"other").hexdigest()])})
         return "a wrong SHA-256 over all parts was taken"
 
     def _right_clock(self, headers: Mapping[str, str]) -> Kept:
@@ -188,16 +202,16 @@ class S3Proof:
         if admin is None:
             yield from (not_asked(name, _ALONE) for name in _FOR_ADMINS)
             return
-        yield self._lock(admin, pr.LOCK_REFUSES_DELETE, "lock", self._removed_as_admin)
-        yield self._lock(admin, pr.LOCK_REFUSES_EARLY_END, "lock-end", self._early_end)
-        yield self._holds(admin, pr.KEEPS_LEGAL_HOLD, lambda: self._put(admin, "hold", None, _HELD))
-        yield self._holds(admin, pr.KEEPS_LEGAL_HOLD_OF_PARTS, lambda: self._in_parts(admin, "hold-parts", held=True))
+        yield self._lock(admin.client, pr.LOCK_REFUSES_DELETE, "lock", self._removed_as_admin)
+        yield self._lock(admin.client, pr.LOCK_REFUSES_EARLY_END, "lock-end", self._early_end)
+        yield self._holds(admin.client, pr.KEEPS_LEGAL_HOLD, lambda: admin.put("hold", extra=HELD))
+        yield self._holds(admin.client, pr.KEEPS_LEGAL_HOLD_OF_PARTS, lambda: admin.in_parts("hold-parts", begin=HELD))
 
-    def _lock(self, admin: "S3Client", promise: str, name: str, attack: "Callable[[S3Client, _Thing], str]") -> Kept:
+    def _lock(self, admin: "S3Client", promise: str, name: str, attack: "Callable[[S3Client, Thing], str]") -> Kept:
         """Whether the lock on an object of the dock stands against ``attack``. An administrator who may not see the
         lock is no measure of it: he may be refused for want of rights alone."""
         try:
-            thing = self._put(self._client, name)
+            thing = self._scratch.put(name)
             seen = admin.get_object_retention(Bucket=self._bucket, Key=thing.name, **thing.which)["Retention"]  # type: ignore[arg-type]
         except ClientError as err:
             if code(err) in NO_LOCK:
@@ -209,7 +223,7 @@ class S3Proof:
         found = self._asked(promise, lambda: attack(admin, thing))
         return Kept(promise, found.answer, stated + found.how)
 
-    def _removed_as_admin(self, admin: "S3Client", thing: _Thing) -> str:
+    def _removed_as_admin(self, admin: "S3Client", thing: Thing) -> str:
         admin.delete_object(
             Bucket=self._bucket,
             Key=thing.name,
@@ -218,7 +232,7 @@ class S3Proof:
         )
         return "an administrator deleted it"
 
-    def _holds(self, admin: "S3Client", promise: str, made: "Callable[[], _Thing]") -> Kept:
+    def _holds(self, admin: "S3Client", promise: str, made: "Callable[[], Thing]") -> Kept:
         """Whether an object that was put under a legal hold has it; the hold is lifted afterwards."""
         try:
             thing = made()
@@ -244,68 +258,30 @@ class S3Proof:
         try:
             return broken(promise, attack())
         except ClientError as err:
-            if status(err) >= 500 or status(err) == 404:
+            if status(err) >= 500 or status(err) in (404, 429):  # it failed, or wants to be asked later
                 return not_asked(promise, f"answered {_said(err)}")
             return kept(promise, f"answered {_said(err)}")
         except BotoCoreError as err:
             return not_asked(promise, f"{_NO_ANSWER}: {_line(err)}")
 
-    def _put(
-        self, client: "S3Client", name: str, body: bytes | None = None, extra: Mapping[str, str] | None = None
-    ) -> _Thing:
-        data = _bytes(name, self._scratch) if body is None else body
-        condition = {"IfNoneMatch": "*"} if extra is None else dict(extra)
-        answer = client.put_object(
-            Bucket=self._bucket,
-            Key=f"{self._scratch}/{name}",
-            Body=data,
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=base64_digest(hashlib.sha256(data).hexdigest()),
-            **condition,  # type: ignore[arg-type]
-        )
-        return _Thing(f"{self._scratch}/{name}", _version(answer), answer)
-
-    def _in_parts(self, client: "S3Client", name: str, *, wrong: bool = False, held: bool = False) -> _Thing:
-        key, data = f"{self._scratch}/{name}", _bytes(name, self._scratch)
-        digest = hashlib.sha256(data).hexdigest()
-        begun = client.create_multipart_upload(
-            Bucket=self._bucket,
-            Key=key,
-            ChecksumAlgorithm="SHA256",
-            **(_HELD if held else {}),  # type: ignore[arg-type]
-        )
-        where = {"Bucket": self._bucket, "Key": key, "UploadId": begun["UploadId"]}
-        sent = client.upload_part(
-            **where,  # type: ignore[arg-type]
-            PartNumber=1,
-            Body=data,
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=base64_digest(digest),
-        )
-        said = composite([hashlib.sha256(b"other").hexdigest() if wrong else digest])
-        part: dict[str, Any] = {"PartNumber": 1, "ETag": sent["ETag"], "ChecksumSHA256": base64_digest(digest)}
-        try:
-            answer = client.complete_multipart_upload(
-                **where,  # type: ignore[arg-type]
-                MultipartUpload={"Parts": [part]},  # type: ignore[list-item]
-                ChecksumSHA256=said,
-            )
-        except ClientError:
-            client.abort_multipart_upload(**where)  # type: ignore[arg-type]
-            raise
-        return _Thing(key, _version(answer), answer)
-
     def _soon(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now().utc_ms / 1000, UTC) + timedelta(minutes=1)
 
 
-_HELD = {"ObjectLockLegalHoldStatus": "ON"}
+_CUSTODIANS = (
+    *(f"clips/scratch/2000/01/01/{'0' * 32}/{name}" for name in ("receipt.json", "permit.json", "audit.1.json")),
+    *(f"quarantine/scratch/{'0' * 32}/{name}" for name in ("receipt.json", "permit.json", "audit.1.json")),
+    "custodian/scratch",
+)
 _FOR_ADMINS = (pr.LOCK_REFUSES_DELETE, pr.LOCK_REFUSES_EARLY_END, pr.KEEPS_LEGAL_HOLD, pr.KEEPS_LEGAL_HOLD_OF_PARTS)
 
 
-def _bytes(name: str, scratch: str = "") -> bytes:
-    """What the object ``name`` holds."""
-    return f"dockagent store check {scratch}/{name}\n".encode()
+def _worst(found: Sequence[Kept]) -> Kept:
+    return min(found, key=lambda one: (pr.BROKEN, pr.NOT_ASKED, pr.KEPT).index(one.answer))
+
+
+def _below(prefix: str, name: str) -> str:
+    return f"{prefix}/{name}" if prefix else name
 
 
 def _swapping(body: bytes) -> Callable[..., None]:
@@ -322,14 +298,9 @@ def _own_key_id() -> str:
     return found.access_key if found else "nobody"
 
 
-def _version(answer: Mapping[str, Any]) -> str:
-    version = str(answer.get("VersionId", ""))
-    return "" if version == "null" else version
-
-
 def _said(err: ClientError) -> str:
     return f"{status(err)} {code(err)}"
 
 
 def _line(err: Exception) -> str:
-    return " ".join(str(err).split())[:200]
+    return " ".join(str(err).split())[:160]

@@ -9,7 +9,7 @@ class S3Settings:
 
     Empty ``endpoint``, ``region`` and keys mean the usual AWS variables, files and roles (``AWS_ENDPOINT_URL``,
     ``AWS_ACCESS_KEY_ID``, …). ``prefix`` has no slash at either end. ``ca_file``: PEM certificates to trust instead
-    of the system's; ``client_cert`` and ``client_key``: PEM files for a server that asks who is calling.
+    of the system's; ``client_cert_file`` and ``client_key_file``: PEM files for a server that asks who is calling.
     ``connect_timeout`` and ``read_timeout`` are seconds; ``attempts`` is how often one request is sent at most.
     """
 
@@ -21,8 +21,8 @@ class S3Settings:
     secret_key: str = field(default="", repr=False)
     session_token: str = field(default="", repr=False)
     ca_file: str = ""
-    client_cert: str = ""
-    client_key: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     attempts: int = 3

@@ -23,6 +23,7 @@ _REASONS = {
     promise.CHECKS_COMPOSITE: "there are no parts in the dialect",
     promise.STATES_CHECKSUMS: "the dialect states MD5; SHA-256 is only what a reader computes",
     promise.REFUSES_DELETE: "body-worn systems delete nothing; what somebody else may, only who runs it can say",
+    promise.REFUSES_CUSTODIANS_NAMES: "the dialect has no such names",
     promise.REFUSES_EARLY_END: _NO_WORD,
     promise.LOCK_REFUSES_DELETE: _NO_WORD,
     promise.LOCK_REFUSES_EARLY_END: _NO_WORD,

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from dockagent.core import mistake
 from dockagent.errors import UsageError
-from dockagent.stores.swift_errors import Answer, NoAnswer, no_token
+from dockagent.stores.swift_errors import Answer, NoAnswer, NoToken
 from dockagent.stores.swift_settings import SwiftSettings
 
 MOST_ANSWER = 8 << 20  # bytes of an answer that is no object; a page of a listing is under 1 MiB
@@ -155,7 +156,7 @@ class Client:
             answer = Answer(head.status, head.headers, _whole(response))
         token, base = answer.headers.get("x-auth-token", ""), answer.headers.get("x-storage-url", "")
         if answer.status not in (200, 204) or not token or not base:
-            raise no_token(answer, self._settings.url)
+            raise NoToken(answer, self._settings.url)
         _need_good_base(url, base)
         return answer, _Token(token, base.rstrip("/"))
 
@@ -295,11 +296,11 @@ def _tls(settings: SwiftSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.ca_file or None, cadata=settings.ca_data or None)
         if settings.ca_data:  # a certificate that was handed over is trusted, also where it is no authority's
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if settings.client_cert:
-            context.load_cert_chain(settings.client_cert, settings.client_key)
+        if settings.client_cert_file:
+            context.load_cert_chain(settings.client_cert_file, settings.client_key_file)
     except (OSError, ssl.SSLError) as err:
         raise UsageError(
-            f"{settings.url}: its certificates cannot be read: {err}", "correct the store's settings"
+            f"{settings.url}: its certificates cannot be read: {mistake.in_system(err)}", "correct the store's settings"
         ) from err
     context.set_alpn_protocols(["http/1.1"])
     return context
@@ -311,9 +312,9 @@ def _need_settings(settings: SwiftSettings) -> None:
     for url in settings.auth_urls:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise UsageError(f"not an address for tokens: {url!r}", "set auth_url in [swift]: https://HOST/auth/v1.0")
-    if bool(settings.client_cert) != bool(settings.client_key):
+    if bool(settings.client_cert_file) != bool(settings.client_key_file):
         raise UsageError(f"{settings.url} has a client certificate or its key alone", "give both files")
-    for name in (settings.ca_file, settings.client_cert, settings.client_key):
+    for name in (settings.ca_file, settings.client_cert_file, settings.client_key_file):
         if name and not Path(name).is_file():
             raise UsageError(
                 f"{settings.url} needs the file {name}, which is not there", "correct the store's settings"

@@ -77,12 +77,17 @@ def about_our_certificate(answer: Answer) -> bool:
     return answer.status == 400 and "x-trans-id" not in answer.headers and _CERTIFICATE in answer.body
 
 
-def no_token(answer: Answer, url: str) -> DockError:
-    """Why we got no token. No answer at that door is about footage, so none is for good."""
-    why = refused(answer, "get a token", url)
-    if isinstance(why, Permanent):
-        return LinkTrouble(Kind.CREDENTIAL, why.what, "check the store's address, user and key", after_s=answer.wait_s)
-    return why
+class NoToken(LinkTrouble):
+    """The door where tokens are given out answered ``status`` instead. No answer there is about footage, so none is for
+    good."""
+
+    def __init__(self, answer: Answer, url: str) -> None:
+        why = refused(answer, "get a token", url)
+        kind, hint = Kind.CREDENTIAL, "check the store's address, user and key"
+        if isinstance(why, LinkTrouble):
+            kind, hint = why.kind, why.hint
+        super().__init__(kind, why.what, hint, after_s=answer.wait_s)
+        self.status = answer.status
 
 
 def cannot_look(answer: Answer, act: str, url: str) -> DockError:
@@ -90,7 +95,7 @@ def cannot_look(answer: Answer, act: str, url: str) -> DockError:
     no words, and may be about our certificate."""
     why = refused(answer, act, url)
     if isinstance(why, Permanent):
-        hint = "check client_cert and client_key, and what stands before the store"
+        hint = "check client_cert_file and client_key_file, and what stands before the store"
         return LinkTrouble(Kind.STORE, why.what, hint, after_s=answer.wait_s)
     return why
 
@@ -99,7 +104,9 @@ def refused(answer: Answer, act: str, url: str) -> DockError:
     """The server answered, and the answer was no: why we could not ``act`` in the store at ``url``."""
     said = f"cannot {act} in {url}: the store answered {answer.status}: {answer.words}"
     if about_our_certificate(answer):
-        return LinkTrouble(Kind.TLS, said, "check client_cert and client_key: not there, expired, revoked or another's")
+        return LinkTrouble(
+            Kind.TLS, said, "check client_cert_file and client_key_file: not there, expired, or another's"
+        )
     if 300 <= answer.status < 400:
         return LinkTrouble(Kind.SETTINGS, said, "set the address that the store is at")
     if answer.status == 413 and b"quota" not in answer.body.lower():

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 from dockagent.clock import Clock
 from dockagent.core.central import promise
 from dockagent.core.central.promise import Kept, broken, kept, not_asked
-from dockagent.errors import DockError
+from dockagent.core.uplink.trouble import Kind
 from dockagent.stores.promises import Proof
 from dockagent.stores.swift_client import Client, body_of
-from dockagent.stores.swift_errors import Answer, NoAnswer, refused
+from dockagent.stores.swift_errors import Answer, NoAnswer, NoToken, refused
 from dockagent.stores.swift_settings import SwiftSettings
 
 MAX_SKEW_MS = 5 * 60_000
@@ -42,6 +42,7 @@ class Trial:
             broken(promise.STATES_CHECKSUMS, "Swift states MD5; SHA-256 is only what a reader computes"),
             right_clock(hello, self._clock, self._settings.url),
             self._deletion(),
+            not_asked(promise.REFUSES_CUSTODIANS_NAMES, "Swift knows no rights below a container"),
             *(
                 not_asked(name, _NO_LOCK)
                 for name in (
@@ -135,11 +136,13 @@ class Trial:
 
 
 def strangers(settings: SwiftSettings) -> Kept:
-    """Whether a wrong key is given a token. Raises NoAnswer where nobody answers."""
+    """Whether a wrong key is given a token. Only who says so has refused it: no server that is busy, or fails. Raises
+    NoAnswer where nobody answers."""
     try:
         answer = Client(replace(settings, key=settings.key + "-wrong")).renew()
-    except DockError as err:
-        return kept(promise.REFUSES_STRANGERS, f"a token for a wrong key was refused: {err.what[-80:]}")
+    except NoToken as err:
+        how = f"asked for a token with a wrong key, the store answered {err.status}"
+        return (kept if err.kind is Kind.CREDENTIAL else not_asked)(promise.REFUSES_STRANGERS, how)
     return broken(promise.REFUSES_STRANGERS, f"a wrong key was given a token ({answer.status})")
 
 

@@ -11,8 +11,8 @@ class SwiftSettings:
 
     ``auth_urls``: where tokens are given out, tried in this order (``https://HOST/auth/v1.0``; OpenStack Swift, "v1
     authentication"). ``user`` is ``ACCOUNT:USER``. ``prefix`` has no slash at either end. ``ca_file``: PEM certificates
-    to trust instead of the system's; ``ca_data``: the same as text; ``client_cert`` and ``client_key``: PEM files for a
-    server that asks who is calling. ``connect_timeout`` and ``read_timeout`` are seconds.
+    to trust instead of the system's; ``ca_data``: the same as text; ``client_cert_file`` and ``client_key_file``: PEM
+    files for a server that asks who is calling. ``connect_timeout`` and ``read_timeout`` are seconds.
 
     ``read_back``: whether every object is read again after it was written. Swift knows MD5 and no SHA-256, so that
     is the only proof it has; without it the proof is ``md5``, which an administrator must have chosen.
@@ -28,8 +28,8 @@ class SwiftSettings:
     key: str = field(default="", repr=False)
     ca_file: str = ""
     ca_data: str = field(default="", repr=False)
-    client_cert: str = ""
-    client_key: str = ""
+    client_cert_file: str = ""
+    client_key_file: str = ""
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     read_back: bool = True

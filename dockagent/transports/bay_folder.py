@@ -11,18 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
+from watchdog import events
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver
 
@@ -35,15 +24,15 @@ PATIENCE_S = 60.0  # a folder that is filled for longer than this is told of
 
 _FS_IOC_GETVERSION = 0x80087601  # ioctl_iflags(2): an inode's generation
 # Not opening and closing: our own pull reads the cards.
-_EVENTS: list[type[FileSystemEvent]] = [
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
+_EVENTS: list[type[events.FileSystemEvent]] = [
+    events.DirCreatedEvent,
+    events.DirDeletedEvent,
+    events.DirMovedEvent,
+    events.FileAttribEvent,
+    events.FileCreatedEvent,
+    events.FileDeletedEvent,
+    events.FileModifiedEvent,
+    events.FileMovedEvent,
 ]
 
 Identity = tuple[int, int, int]  # device, inode, generation
@@ -171,11 +160,11 @@ class BayFolder:
             self._observer = None
 
 
-class _Stir(FileSystemEventHandler):
+class _Stir(events.FileSystemEventHandler):
     def __init__(self, bay: BayFolder) -> None:
         self._bay = bay
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
+    def on_any_event(self, event: events.FileSystemEvent) -> None:
         self._bay.stir()
 
 

@@ -12,14 +12,13 @@ import hashlib
 import json
 import re
 import secrets
-import ssl
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote
+
+from hil.central.local_server import LocalServer
 
 USER, KEY = "evidence", "evidence-key"
 RECORDING = re.compile(r"[^_/]+_[^_/]+_\d{8}T\d{6}Z")
@@ -49,7 +48,7 @@ class No(Exception):
         self.status = status
 
 
-class Destination:
+class Destination(LocalServer):
     """The evidence system, listening on ``self.port`` while used as a context manager.
 
     ``capabilities``: what it declares, ``None`` for no such file. ``licences``: how many cameras it takes. ``tls``: PEM
@@ -65,6 +64,7 @@ class Destination:
         gives_back: bool = True,
         tls: tuple[Path, Path] | None = None,
     ) -> None:
+        super().__init__(self._serve, tls)
         self.containers: dict[str, Container] = {}
         self.gives_back, self.licences = gives_back, licences
         self.refused: set[str] = set()
@@ -73,14 +73,6 @@ class Destination:
         if capabilities is not None:
             body = json.dumps({"StoreAndRead": dict.fromkeys(capabilities, True)}).encode()
             self.containers["System"] = Container(objects={"Capabilities.json": (body, {})})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        if tls is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     @property
     def address(self) -> str:
@@ -111,31 +103,6 @@ class Destination:
     def rejected(self) -> dict[str, Container]:
         """What was delivered as rejected content, by the container's name."""
         return {name: one for name, one in self.containers.items() if REJECTED.fullmatch(name)}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        destination = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def __getattr__(self, name: str) -> object:
-                if name.startswith("do_"):
-                    return lambda: destination._serve(self)
-                raise AttributeError(name)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nobody reads it: see ``log``."""
-
-        return Handler
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))

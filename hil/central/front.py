@@ -7,9 +7,9 @@ give when one asks: 402, 503, 507, a page of a captive portal, half a body.
 import http.client
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+
+from hil.central.local_server import LocalServer
 
 _OURS = frozenset(("connection", "transfer-encoding", "date", "server", "content-length"))
 
@@ -24,34 +24,18 @@ class Said:
     cut: int = 0
 
 
-class Front:
+class Front(LocalServer):
     """A front for the server at ``port``, listening on ``self.port`` while used as a context manager.
 
     ``asked``: method and path of every request, in order, also of those that it answered itself.
     """
 
     def __init__(self, port: int) -> None:
+        super().__init__(self._serve)
         self.asked: list[str] = []
         self._target = port
         self._rules: list[tuple[str, Said, bool]] = []
         self._lock = threading.Lock()
-        front = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def __getattr__(self, name: str) -> object:
-                if name.startswith("do_"):
-                    return lambda: front._serve(self)
-                raise AttributeError(name)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Nobody reads it."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
     def answer(self, marker: str, said: Said, *, always: bool = False) -> None:
         """Answer the next request (or every one) whose "METHOD PATH" has ``marker`` in it."""
@@ -62,15 +46,6 @@ class Front:
         """Forward everything again."""
         with self._lock:
             self._rules.clear()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, tb: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))

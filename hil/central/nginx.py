@@ -8,11 +8,7 @@ import datetime
 import ipaddress
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hil.central.rgw import NOBODY, free_ports
+from hil.central.processes import Processes, bound, free_ports, give_to_nobody, listens
 
 PROGRAMS = ("nginx", "setpriv")
 PATIENCE = 10  # seconds
@@ -156,7 +152,7 @@ class TlsFront:
         conf = _CONF.format(folder=folder, here=_HERE, port=self.port, target=target, clients=wanted)
         (folder / "nginx.conf").write_text(conf, encoding="ascii")
         self._write_list()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes = Processes(folder, PATIENCE)
 
     @property
     def endpoint(self) -> str:
@@ -164,22 +160,11 @@ class TlsFront:
 
     def start(self) -> None:
         """Start it. RuntimeError with its words where it does not come up."""
-        drop: list[str] = []
-        if os.geteuid() == 0:
-            drop = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-            for path in (self.folder, *self.folder.iterdir()):
-                os.chown(path, NOBODY, NOBODY)
+        give_to_nobody((self.folder, *self.folder.iterdir()))
         nginx = shutil.which("nginx", path=_path()) or "nginx"
-        words = [nginx, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", "stderr"]
-        with (self.folder / "out").open("wb") as out:
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *drop, *words], stdin=subprocess.DEVNULL, stdout=out, stderr=out
-            )
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"nginx did not come up: {(self.folder / 'out').read_text()[-400:]}")
-            time.sleep(0.02)
+        words = (nginx, "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-e", "stderr")
+        self._processes.launch("nginx", bound(*words))
+        self._processes.wait("nginx", lambda: listens(self.port))
 
     def use_new_list(self) -> None:
         """Have it look at what its clients' authority revoked meanwhile."""
@@ -189,22 +174,12 @@ class TlsFront:
 
     def stop(self) -> None:
         """End it."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(PATIENCE)
-            self._process = None
+        self._processes.kill("nginx")
 
     def _write_list(self) -> None:
         if self._clients is not None:
             (self.folder / "clients.pem").write_bytes(self._clients.pem)
             (self.folder / "clients.crl").write_bytes(self._clients.crl())
-
-    def _answers(self) -> bool:
-        try:
-            socket.create_connection((_HERE, self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
 
 @contextmanager

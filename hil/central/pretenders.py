@@ -7,17 +7,14 @@ signed hash; the boaster relays to a real server without a lock, and says of eve
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hil.central.rgw import free_ports
+from hil.central.processes import Processes, free_ports, listens
 from hil.central.scripted import Answer, Forward, Request, relaying
 
 PATIENCE = 30  # seconds
@@ -49,35 +46,21 @@ def running(kind: str) -> Iterator[Pretender]:
         raise RuntimeError(f"{kind} is not installed")
     one = Pretender(f"http://127.0.0.1:{port}", "PRETENDER", secrets.token_hex(16))
     with tempfile.TemporaryDirectory(prefix="pretender-") as folder:
+        store, processes = Path(folder, "store"), Processes(Path(folder), PATIENCE)
+        store.mkdir()
         words = {
             "moto": [path, "-H", "127.0.0.1", "-p", str(port)],
             "rclone": [
-                *(path, "serve", "s3", folder, "--addr", f"127.0.0.1:{port}"),
+                *(path, "serve", "s3", str(store), "--addr", f"127.0.0.1:{port}"),
                 *("--auth-key", f"{one.access_key},{one.secret_key}", "--config", os.devnull),
             ],
         }[kind]
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
         try:
-            _wait(process, port)
+            processes.launch(kind, words)
+            processes.wait(kind, lambda: listens(port))
             yield one
         finally:
-            process.kill()
-            process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError as err:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{process.args!r} did not come up") from err
-            time.sleep(0.05)
-        else:
-            return
+            processes.kill(kind)
 
 
 @contextmanager

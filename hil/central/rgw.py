@@ -6,28 +6,31 @@ disk outlives a power cut. Its programs are the system's, or those of another re
 hand::
 
     python -m hil.central.rgw            # prints the address and both accounts, stays until Ctrl-C
+    python -m hil.central.rgw --bucket evidence     # and makes a bucket for evidence, see bucket.py
 
 Packages: packages.txt beside this file (Debian 12 has Ceph 16). Options are Ceph's own, docs.ceph.com, "Configuration".
 What Ceph 16 does not have: ``x-amz-checksum-*`` (ignored), ``If-None-Match`` on versioned buckets and on
 CompleteMultipartUpload (ignored), legal holds on uploads in parts (lost).
 """
 
+import argparse
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil.central.processes import Processes, bound, free_ports, give_to_nobody, listens, until_told
+
 PROGRAMS = ("ceph", "ceph-authtool", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin", "setpriv")
-NOBODY = 65534
+_ABOUT = "A real S3 server (Ceph RGW) on loopback, in memory, until Ctrl-C."
+_BUCKET = """also make a bucket for evidence, with versions, Object Lock, the dock's policy and the custodian's account,
+and print the [store] tables for dockagent.toml and custodian.toml"""
 PATIENCE = 60  # seconds until a process that does not come up counts as failed
 
 _CONF = """\
@@ -110,7 +113,7 @@ class Gateway:
         self._seen = folder if root is None else Path("/srv")  # the folder's name for the server's own processes
         self._ports = free_ports(3)
         self._fsid = str(uuid.uuid4())
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes = Processes(folder, PATIENCE)
 
     @property
     def port(self) -> int:
@@ -136,7 +139,7 @@ class Gateway:
     def start_rgw(self) -> None:
         """Start the S3 front, also after :meth:`kill_rgw`: the data is in the disk process and is still there."""
         self._launch("radosgw", "-n", "client.rgw.a", "-f")
-        self._wait("radosgw", lambda: _answers(self.port))
+        self._processes.wait("radosgw", lambda: listens(self.port))
 
     def cut_power(self) -> None:
         """Kill every process at once. Only ``bluestore`` still has its data afterwards."""
@@ -158,19 +161,19 @@ class Gateway:
 
     def _start_disk(self) -> None:
         self._launch("ceph-osd", "-i", "0", "-f")
-        self._wait("ceph-osd", lambda: "1 up" in self._run("ceph", "osd", "stat"))
+        self._processes.wait("ceph-osd", lambda: "1 up" in self._run("ceph", "osd", "stat"))
 
     def kill_rgw(self) -> None:
         """Kill the S3 front in the middle of whatever it does."""
-        self._kill("radosgw")
+        self._processes.kill("radosgw")
 
     def stop(self) -> None:
         """End every process. Nothing is worth a gentle stop: the data is in memory, or safe on disk, or not wanted."""
         for name in ("radosgw", "ceph-osd", "ceph-mon"):
-            self._kill(name)
+            self._processes.kill(name)
 
     def _lay_out(self) -> None:
-        for name in ("mon", "osd", "mgr", "log", "run", "rgw"):
+        for name in ("mon", "osd", "mgr", "run", "rgw"):
             (self.folder / name).mkdir()
         port, mon_port, old_mon_port = self._ports
         conf = _CONF.format(
@@ -183,9 +186,7 @@ class Gateway:
             lock_s=self._lock_s,
         )
         (self.folder / "ceph.conf").write_text(conf)
-        if os.geteuid() == 0:
-            for path in (self.folder, *self.folder.iterdir()):
-                os.chown(path, NOBODY, NOBODY)
+        give_to_nobody((self.folder, *self.folder.iterdir()))
 
     def _make_monitor(self) -> None:
         keyring, monmap = str(self._seen / "keyring"), str(self._seen / "monmap")
@@ -203,8 +204,7 @@ class Gateway:
         )
 
     def _command(self, *words: str) -> list[str]:
-        drop = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-        return [*self._entering(), "setpriv", "--pdeathsig", "KILL", *drop, *words]
+        return [*self._entering(), *bound(*words)]
 
     def _entering(self) -> list[str]:
         """Into the folder of another release, with what is mounted there seen by this process alone."""
@@ -231,24 +231,7 @@ class Gateway:
         return done.stdout
 
     def _launch(self, *words: str) -> None:
-        with (self.folder / "log" / f"{words[0]}.out").open("ab") as out:
-            self._processes[words[0]] = subprocess.Popen(
-                self._command(*words), env=self._environment(), stdout=out, stderr=out, stdin=subprocess.DEVNULL
-            )
-
-    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not ready():
-            if self._processes[name].poll() is not None or time.monotonic() > deadline:
-                out = (self.folder / "log" / f"{name}.out").read_text(errors="replace")
-                raise RuntimeError(f"{name} did not come up: {out.strip()[-400:]}")
-            time.sleep(0.05)
-
-    def _kill(self, name: str) -> None:
-        process = self._processes.pop(name, None)
-        if process is not None:
-            process.kill()
-            process.wait()
+        self._processes.launch(words[0], self._command(*words), self._environment())
 
 
 @contextmanager
@@ -261,35 +244,33 @@ def running(objects: str = "memstore", root: Path | None = None, lock_s: int = 5
         yield gateway
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now; all different."""
-    with ExitStack() as at_the_end:
-        sockets = [at_the_end.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def _answers(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def main() -> None:
     """Start the server and keep it until a signal comes."""
+    parser = argparse.ArgumentParser(prog="python -m hil.central.rgw", description=_ABOUT)
+    parser.add_argument("--bucket", metavar="NAME", default="", help=_BUCKET)
+    parser.add_argument("--prefix", default="force", help="the folder of the bucket that is the store (default: force)")
+    args = parser.parse_args()
     if names := missing():
         raise SystemExit(f"not installed: {', '.join(names)}; apt-get install the packages of hil/central/packages.txt")
-    with running() as gateway:
+    with running() as gateway, tempfile.TemporaryDirectory(prefix="rgw-secrets-") as secrets:
         print(f"endpoint {gateway.endpoint}")
         for account in (ADMIN, DOCK):
             print(f"{account.name}: access key {account.access_key}, secret key {account.secret_key}")
+        if args.bucket:
+            print(f"\n{_bucket(gateway, args.bucket, args.prefix, Path(secrets))}")
         sys.stdout.flush()
-        ending = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # only now: the server's processes must not inherit this
-        signal.sigwait(ending)
+        until_told()
+
+
+def _bucket(gateway: Gateway, name: str, prefix: str, secrets: Path) -> str:
+    from hil.central import bucket  # it needs boto3, which a server alone does not
+
+    try:
+        return bucket.by_hand(gateway, name, prefix.strip("/"), secrets)
+    except ModuleNotFoundError as err:
+        raise SystemExit(f"--bucket needs {err.name}; pip install -r requirements-dev.lock") from err
+    except RuntimeError as err:
+        raise SystemExit(f"no bucket {name!r}: {err}; give another NAME (lower-case letters, digits, dashes)") from err
 
 
 if __name__ == "__main__":

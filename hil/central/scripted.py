@@ -2,11 +2,12 @@
 or the server's answer changed."""
 
 import http.client
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from hil.central.local_server import LocalServer
 
 PATIENCE = 60  # seconds
 _OF_THE_LINE = frozenset(("connection", "transfer-encoding", "content-length", "keep-alive", "expect"))
@@ -62,41 +63,19 @@ def relaying(target: int, script: Script) -> Iterator[int]:
         finally:
             line.close()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def relay(handler: BaseHTTPRequestHandler) -> None:
+        headers = {name.lower(): value for name, value in handler.headers.items() if name.lower() != "expect"}
+        body = handler.rfile.read(int(headers.get("content-length", "0")))
+        answer = script(Request(handler.command, handler.path, headers, body), forward)
+        if answer is None:
+            handler.close_connection = True
+            return
+        handler.send_response_only(answer.status)
+        for name, value in answer.headers:
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(answer.body) if answer.size is None else answer.size))
+        handler.end_headers()
+        handler.wfile.write(answer.body)
 
-        def __getattr__(self, name: str) -> Callable[[], None]:
-            if name.startswith("do_"):
-                return self._relay
-            raise AttributeError(name)
-
-        def _relay(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items() if name.lower() != "expect"}
-            body = self.rfile.read(int(headers.get("content-length", "0")))
-            answer = script(Request(self.command, self.path, headers, body), forward)
-            if answer is None:
-                self.close_connection = True
-                return
-            self.send_response_only(answer.status)
-            for name, value in answer.headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body) if answer.size is None else answer.size))
-            self.end_headers()
-            self.wfile.write(answer.body)
-
-        def handle(self) -> None:
-            with suppress(ConnectionError):  # a client that hangs up in the middle is what tests are about
-                super().handle()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nobody reads it."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with LocalServer(relay) as server:
+        yield server.port

@@ -14,19 +14,16 @@ import http.client
 import os
 import pwd
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hil.central.rgw import NOBODY, free_ports
+from hil.central.processes import NOBODY, Processes, bound, free_ports, give_to_nobody, listens, until_told
 
 VERSION = "2.38.3"
 PLACE = Path(os.environ.get("DOCKAGENT_SWIFT") or Path(__file__).resolve().parents[2] / ".venv" / "swift")
@@ -131,7 +128,7 @@ class Swift:
         self.folder, self._scheme = folder, scheme
         *ports, self._memcached = free_ports(len(SERVERS) + 1)
         self._ports = dict(zip(SERVERS, ports, strict=True))
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes = Processes(folder, PATIENCE)
 
     @property
     def port(self) -> int:
@@ -146,7 +143,7 @@ class Swift:
         self._lay_out()
         rings = [str(self._ports[name]) for name in SERVERS[:-1]]
         done = subprocess.run(
-            self._command(*_python(), "-c", _RINGS, str(self.folder / "etc"), *rings),
+            bound(*_python(), "-c", _RINGS, str(self.folder / "etc"), *rings),
             env=self._environment(),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -156,30 +153,27 @@ class Swift:
         )
         if done.returncode != 0:
             raise RuntimeError(f"Swift's rings failed: {done.stderr.decode(errors='replace').strip()[-400:]}")
-        self._launch("memcached", ["memcached", "-l", "127.0.0.1", "-p", str(self._memcached), "-m", "16"])
+        self._launch("memcached", "memcached", "-l", "127.0.0.1", "-p", str(self._memcached), "-m", "16")
         for name in SERVERS:
             self.start_server(name)
-        self._wait("memcached", lambda: _listens(self._memcached))
+        self._processes.wait("memcached", lambda: listens(self._memcached))
         for name in SERVERS:
-            self._wait(name, partial(_listens, self._ports[name]))
-        self._wait("proxy", lambda: _healthy(self.port))
+            self._processes.wait(name, partial(listens, self._ports[name]))
+        self._processes.wait("proxy", lambda: _healthy(self.port))
 
     def start_server(self, name: str) -> None:
         """Start one of :data:`SERVERS`, also after :meth:`kill_server`: what it stored is on disk and still there."""
         program = str(PLACE / "bin" / f"swift-{name}-server")
-        self._launch(name, [*_python(), program, str(self.folder / "etc" / f"{name}-server.conf")])
+        self._launch(name, *_python(), program, str(self.folder / "etc" / f"{name}-server.conf"))
 
     def kill_server(self, name: str) -> None:
         """Kill one of :data:`SERVERS` in the middle of whatever it does."""
-        process = self._processes.pop(name, None)
-        if process is not None:
-            process.kill()
-            process.wait()
+        self._processes.kill(name)
 
     def revive_server(self, name: str) -> None:
         """Start one again and wait until it listens."""
         self.start_server(name)
-        self._wait(name, lambda: _listens(self._ports[name]))
+        self._processes.wait(name, lambda: listens(self._ports[name]))
 
     def stop(self) -> None:
         """End every process."""
@@ -187,7 +181,7 @@ class Swift:
             self.kill_server(name)
 
     def _lay_out(self) -> None:
-        for name in ("etc", "srv", "srv/d1", "log", "cache"):
+        for name in ("etc", "srv", "srv/d1", "cache"):
             (self.folder / name).mkdir()
         etc = self.folder / "etc"
         (etc / "swift.conf").write_text(
@@ -198,9 +192,7 @@ class Swift:
             head = _COMMON.format(etc=etc, port=port, user=user)
             rest = self._proxy() if name == "proxy" else _STORAGE.format(folder=self.folder, name=name)
             (etc / f"{name}-server.conf").write_text(head + rest)
-        if os.geteuid() == 0:
-            for path in (self.folder, *self.folder.rglob("*")):
-                os.chown(path, NOBODY, NOBODY)
+        give_to_nobody((self.folder, *self.folder.rglob("*")))
 
     def _proxy(self) -> str:
         users = [f"user_{one.name.replace(':', '_')} = {one.key} {one.groups}" for one in (ADMIN, DOCK)]
@@ -214,32 +206,12 @@ class Swift:
         plain = [name for name in _FILTERS if f"[filter:{name}]" not in text]
         return text + "".join(f"[filter:{name}]\nuse = egg:swift#{name}\n" for name in plain)
 
-    def _command(self, *words: str) -> list[str]:
-        drop = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-        return ["setpriv", "--pdeathsig", "KILL", *drop, *words]
-
     def _environment(self) -> dict[str, str]:
         packages = next((PLACE / "lib").glob("python3.*/site-packages"))
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(packages)}
 
-    def _launch(self, name: str, words: Sequence[str]) -> None:
-        with (self.folder / "log" / f"{name}.out").open("ab") as out:
-            self._processes[name] = subprocess.Popen(
-                self._command(*words),
-                env=self._environment(),
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-            )
-
-    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not ready():
-            if self._processes[name].poll() is not None or time.monotonic() > deadline:
-                out = (self.folder / "log" / f"{name}.out").read_text(errors="replace")
-                raise RuntimeError(f"{name} did not come up: {out.strip()[-400:]}")
-            time.sleep(0.05)
+    def _launch(self, name: str, *words: str) -> None:
+        self._processes.launch(name, bound(*words), self._environment())
 
 
 def _python() -> list[str]:
@@ -258,14 +230,6 @@ def running(scheme: str = "http") -> Iterator[Swift]:
         at_the_end.callback(swift.stop)
         swift.start()
         yield swift
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def _healthy(port: int) -> bool:
@@ -291,9 +255,7 @@ def main() -> None:
         for account in (ADMIN, DOCK):
             print(f"user {account.name}, key {account.key}")
         sys.stdout.flush()
-        ending = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # only now: the server's processes must not inherit this
-        signal.sigwait(ending)
+        until_told()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from dockagent.stores.swift_binding import System
 from dockagent.stores.swift_connection import parse
 from dockagent.stores.swift_settings import SwiftSettings
 from hil.central.axis import Destination
-from hil.central.rgw import free_ports
+from hil.central.processes import free_ports
 from tests.contracts.store_sources import honest
 
 FOLDER = "clips/BWC-0001/2026/11/22/4f~2A.b_c-1"

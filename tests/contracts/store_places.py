@@ -18,12 +18,14 @@ from dockagent.stores.paced import paced
 from dockagent.stores.s3 import S3Store
 from dockagent.stores.s3_settings import S3Settings
 from hil.central import lane_b, rgw
+from hil.central.processes import free_ports
 from hil.central.rights import write_only
 from tests.contracts.store_sources import PART
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+PREFIX = "evidence/dock-7"
 PLACES = ("directory", "paced", "s3", "swift", "swift-rgw", "swift-axis")
 
 
@@ -109,15 +111,15 @@ class Bucket:
                 },
             )
 
-    def only_writing(self) -> None:
-        """Leave the account DOCK nothing but to put."""
-        policy = write_only(self.name, rgw.DOCK.name, rgw.ADMIN.name)
+    def only_writing(self, prefix: str = PREFIX) -> None:
+        """Leave the account DOCK nothing but to put below ``prefix``."""
+        policy = write_only(self.name, prefix, rgw.DOCK.name, rgw.ADMIN.name)
         self.client.put_bucket_policy(Bucket=self.name, Policy=policy)
 
     def settings(self, endpoint: str = "", account: rgw.Account = rgw.ADMIN, attempts: int = 3) -> S3Settings:
         return S3Settings(
             bucket=self.name,
-            prefix="evidence/dock-7",
+            prefix=PREFIX,
             endpoint=endpoint or self.endpoint,
             access_key=account.access_key,
             secret_key=account.secret_key,
@@ -130,11 +132,11 @@ class Bucket:
         return S3Store(self.settings(), SystemClock(), part_size=PART)
 
     def unreachable(self) -> S3Store:
-        return S3Store(self.settings(f"http://127.0.0.1:{rgw.free_ports(1)[0]}", attempts=1), SystemClock())
+        return S3Store(self.settings(f"http://127.0.0.1:{free_ports(1)[0]}", attempts=1), SystemClock())
 
     def content(self, key: str) -> bytes | None:
         try:
-            return self.client.get_object(Bucket=self.name, Key=f"evidence/dock-7/{key}")["Body"].read()
+            return self.client.get_object(Bucket=self.name, Key=f"{PREFIX}/{key}")["Body"].read()
         except ClientError as err:
             assert err.response["Error"]["Code"] == "NoSuchKey"
             return None

@@ -15,6 +15,7 @@ from dockagent.clock import SystemClock
 from dockagent.stores.swift import SwiftStore
 from dockagent.stores.swift_settings import SwiftSettings
 from hil.central import rgw, swift
+from hil.central.processes import free_ports
 from tests.contracts.store_sources import PART
 
 PREFIX = "evidence/dock-7"
@@ -93,7 +94,7 @@ class Container:
         return SwiftStore(replace(self.settings, auth_urls=(there,)), SystemClock(), part_size=PART)
 
     def unreachable(self) -> SwiftStore:
-        return self.through(rgw.free_ports(1)[0])
+        return self.through(free_ports(1)[0])
 
     def content(self, key: str) -> bytes | None:
         status, _, body = self.way.ask("GET", f"/{self.name}/{PREFIX}/{quote(key)}")

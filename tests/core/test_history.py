@@ -6,10 +6,10 @@ from dockagent.core import events as ev
 from dockagent.core import orders as od
 from dockagent.core.camera.inventory import Finding
 from dockagent.core.history import LONGEST_MS
-from dockagent.core.model import Cosigner, State, TimeStamp
+from dockagent.core.model import Cosigner, SessionPhase, State, TimeStamp
 from dockagent.core.orders import Limits, orders
 from dockagent.core.summary import history_row, history_words, minutes_ago
-from tests.core.story import Story, attached, detached, session_in
+from tests.core.story import Story, acquired, attached, detached, hold_set, session_in
 
 EVERY = 60_000
 ASKS = Limits(notary_every_ms=EVERY, notary_records=10)
@@ -52,6 +52,29 @@ def test_many_records_are_vouched_for_sooner(story: Story) -> None:
     for _ in range(5):
         assert not asks(story)
         story.tell(attached(), detached())
+    assert asks(story)
+
+
+def test_a_hold_is_vouched_for_and_published_at_once() -> None:
+    """The custodian reads of it in the published ledger, and may sign permits until then."""
+    story = session_in(SessionPhase.LISTED).tell(acquired(clip="c1"))
+    story.tell(round_of(story, ONE, ONE))
+    assert not asks(story)
+    story.tell(hold_set("c1"))
+    assert asks(story)
+    story.tell(ev.CheckpointFailed("notarize", "nobody answers", True))
+    assert not asks(story), "who does not answer is not asked without end"
+    assert asks(story, later_ms=LONGEST_MS)
+    story.tell(round_of(story, ONE, ONE))
+    assert not asks(story)
+    story.tell(attached("B"))
+    assert not asks(story)
+
+
+def test_a_hold_that_came_while_it_was_under_way_calls_for_the_next() -> None:
+    story = session_in(SessionPhase.LISTED).tell(acquired(clip="c1"))
+    before = len(story.payloads)
+    story.tell(hold_set("c1"), round_of(story, ONE, ONE, size=before))
     assert asks(story)
 
 

@@ -10,15 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from dockagent.custodian.folders import folders
+from dockagent.custodian.receipts import Receipts
+from dockagent.custodian.reports import Reports
 from dockagent.custodian.rounds import once
-from dockagent.custodian.world import Custodian
+from dockagent.custodian.world import Custodian, Settings, Tally
 from dockagent.stores.archive import Archive, Facts, Listed, Reading
 from hil.central import rgw
 from tests.contracts.store_places import Bucket
-from tests.custodian.made import Folder, InBucket, Shelf, custodian, dock
+from tests.custodian.made import PERMISSIVE, Folder, InBucket, Shelf, custodian, dock
 
 MIB = 1 << 20
 OBJECTS_OF_A_CLIP = ("manifest.dsse.json", "chain.pem", "master", "preview/proxy.mp4", "preview/sprite.jpg")
@@ -32,13 +35,15 @@ def cpu() -> float:
 
 
 def measure(name: str, shelf: Shelf, folder: Path, clips: int, size: int) -> None:
-    """One round over ``clips`` new clips of ``size`` bytes, and one with nothing to do."""
+    """A round over ``clips`` new clips of ``size`` bytes, one that looks at their receipts, one that signs permits, and
+    one with nothing to do."""
     one, dice = dock(shelf, folder), random.Random(1)
     for number in range(clips):
         one.deliver(dice.randbytes(min(size, MIB)) * max(1, size // MIB), f"BWC-{number % 10}")
     one.publish()
-    its = custodian(shelf, folder, [one])
-    for what in ("new", "done"):
+    its = custodian(shelf, folder, [one], settings=Settings(ledger_wait_ms=0, settle_ms=0))
+    for what in ("new", "received", "permitted", "done"):
+        its = replace(its, settings=PERMISSIVE) if what == "permitted" else its
         its.archive.asked.clear()
         before, began = cpu(), time.monotonic()
         tally = once(its)
@@ -63,6 +68,9 @@ class Listing:
     def names(self, prefix: str) -> list[str]:
         return ["BWC-0001"] if prefix == "clips/" else []
 
+    def versions(self, key: str) -> list[str]:
+        raise AssertionError(f"nobody asks about its versions: {key}")
+
     def list(self, prefix: str) -> Iterator[Listed]:
         if not prefix.startswith("clips/"):
             return
@@ -70,6 +78,9 @@ class Listing:
             self.asked["listed"] += len(OBJECTS_OF_A_CLIP) + len(OTHERS)
             for name in sorted((*OBJECTS_OF_A_CLIP, *OTHERS)):
                 yield Listed(f"clips/BWC-0001/2026/11/22/{number:032x}/{name}", 1000, 1_700_000_000_000)
+
+    def held(self, key: str, version: str) -> str:
+        raise AssertionError(f"nothing is on hold: {key}")
 
     def open(self, key: str, *, first: bool = False) -> AbstractContextManager[Reading]:
         raise AssertionError(f"a finished clip is not read: {key}")
@@ -90,6 +101,9 @@ def listing(objects: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         its = custodian(Folder(Path(folder) / "store"), Path(folder), [])
         its = Custodian(stub, its.key, its.clock, its.trust)
+        receipts = Receipts(its, Reports(its, Tally()))
+        for one in folders(stub.list("clips/BWC-0001/"), []):
+            receipts.settled(replace(one, believed={"master": "receipt.json"}))
         before = cpu()
         tally = once(its)
         used = cpu() - before

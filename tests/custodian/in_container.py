@@ -56,5 +56,6 @@ class InContainer:
         folder.mkdir(parents=True, exist_ok=True)
         secret = folder / "swift.key"
         secret.write_text(self.settings.key)
+        secret.chmod(0o600)
         reached = {"auth_url": self.container.auth_url, "user": self.settings.user, "key_file": str(secret)}
         return {"store": {"url": self.url}, "swift": reached}

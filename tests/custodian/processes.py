@@ -10,6 +10,8 @@ from typing import Any, Self
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from dockagent.core.central.custodian_key import CustodianKey
+from dockagent.custodian import service
 from dockagent.ledger.trust import Trust
 from hil.central import rgw
 from hil.demo.agent import COMMAND
@@ -22,8 +24,8 @@ PATIENCE_S = 240
 
 @dataclass(slots=True)
 class Installed:
-    """One custodian with its home and configuration in ``folder``. ``store``, ``swift``: how it reaches its store;
-    ``trust``: whose records it believes."""
+    """One custodian with its home, keys and configuration in ``folder``. ``store``, ``swift``: how it reaches its
+    store; ``trust``: whose records it believes."""
 
     folder: Path
     store: dict[str, Any]
@@ -47,6 +49,7 @@ class Installed:
         for table, keys in tables.items():
             lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())]
         (self.folder / "custodian.toml").write_text("\n".join(lines) + "\n")
+        service.open_keys(self.folder / "home", about["name"])
 
     def words(self, act: str, *more: str) -> list[str]:
         """A command line."""
@@ -111,14 +114,24 @@ def bucket_of(bucket: Bucket, url: str, account: rgw.Account, folder: Path) -> d
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / "secret"
     secret.write_text(account.secret_key)
+    secret.chmod(0o600)
     reached = {"endpoint": bucket.endpoint, "access_key": account.access_key, "secret_key_file": str(secret)}
     return {"url": url, **reached}
 
 
 class Process(Installed):
-    """A custodian over ``shelf``, with an administrator's credential where that is a bucket."""
+    """A custodian over ``shelf``, with an administrator's credential where that is a bucket. ``others``: custodians
+    beside the same store."""
 
-    def __init__(self, folder: Path, shelf: Shelf, docks: Sequence[Dock], name: str = "custodian", **more: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shelf: Shelf,
+        docks: Sequence[Dock],
+        name: str = "custodian",
+        others: Sequence[CustodianKey] = (),
+        **more: Any,
+    ) -> None:
         store: dict[str, Any] = {"url": shelf.url}
         if isinstance(shelf, InBucket):
             store = bucket_of(shelf.bucket, shelf.url, rgw.ADMIN, folder)
@@ -126,5 +139,5 @@ class Process(Installed):
             tables = shelf.tables(folder)
             store = tables["store"]
             more = {**more, "swift": tables["swift"]}
-        trust = Trust(docks=tuple(one for dock in docks for one in dock.keys.docks))
+        trust = Trust(docks=tuple(one for dock in docks for one in dock.keys.docks), custodians=tuple(others))
         super().__init__(folder, store, trust, name, **more)

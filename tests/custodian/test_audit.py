@@ -104,8 +104,15 @@ def test_a_receipt_by_a_stranger_is_no_measure(shelf: Shelf, one: Dock, tmp_path
     prefix = one.deliver(CLIP)
     one.publish()
     once(custodian(shelf, tmp_path, [one], "stranger"))
-    tally = once(custodian(shelf, tmp_path, [one], settings=SOON))
-    assert (dict(tally.new), tally.audits, audited(shelf, prefix)) == ({"wrong-record": 1}, 0, [])
+    its = custodian(shelf, tmp_path, [one], settings=SOON)
+    for new, receipts, audits in (({"false-receipt": 1}, 1, 0), ({}, 0, 1)):
+        tally = once(its)
+        assert (dict(tally.new), tally.exit_code) == (new, 1)
+        assert (tally.receipts, tally.audits, len(audited(shelf, prefix))) == (receipts, audits, audits)
+    note = shelf.take(f"{prefix}/audit.1.json")
+    assert note is not None
+    said = judged(note, public_key(its.key.public.text(), tmp_path))
+    assert list(said["predicate"]["receipts"]) == ["receipt.2.json"]
 
 
 def test_only_so_much_is_read_in_a_round_the_longest_due_first(folder: Folder, tmp_path: Path) -> None:

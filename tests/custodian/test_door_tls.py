@@ -46,7 +46,9 @@ class Door:
         """The way of a dock with the certificate of ``who``."""
         cert, key = self.papers.get(who, NOBODY)
         url, trusted = f"https://127.0.0.1:{self.its.port}", ca_file or str(self.servers)
-        named = Named(url=url, keys=(self.its.key(),), ca_file=trusted, client_cert=cert, client_key=key, timeout_s=5)
+        named = Named(
+            url=url, keys=(self.its.key(),), ca_file=trusted, client_cert_file=cert, client_key_file=key, timeout_s=5
+        )
         made = counterparty(named, lambda: FolderShelf("", Path("/")))
         assert made is not None
         return made
@@ -74,9 +76,9 @@ def door(request: pytest.FixtureRequest, folder: Folder, tmp_path: Path) -> Iter
     ca, clients = tmp_path / "servers.pem", tmp_path / "docks.pem"
     ca.write_bytes(servers.pem)
     clients.write_bytes(docks.pem)
-    service = {"listen": "127.0.0.1:0", "cert": papers["server"][0], "key": papers["server"][1]}
+    service = {"listen": "127.0.0.1:0", "cert_file": papers["server"][0], "key_file": papers["server"][1]}
     if request.param:
-        service["client_ca"] = str(clients)
+        service["client_ca_file"] = str(clients)
     with Process(tmp_path / "c", folder, [one], custodian={"every_s": 1}, service=service) as its:
         assert its.once()[0] == 0
         its.start()
@@ -85,7 +87,7 @@ def door(request: pytest.FixtureRequest, folder: Folder, tmp_path: Path) -> Iter
 
 def closed(door: Door) -> bool:
     """Whether only docks are let in."""
-    return bool(door.its.service.get("client_ca"))
+    return bool(door.its.service.get("client_ca_file"))
 
 
 def test_curl_and_a_dock_are_given_the_receipt(door: Door) -> None:
@@ -151,5 +153,5 @@ def test_a_dock_gives_nothing_to_a_server_that_it_does_not_trust(door: Door, tmp
 
 def test_a_certificate_without_its_key_is_a_mistake_of_the_configuration(door: Door) -> None:
     door.papers["odd"] = (door.papers["dock"][0], door.papers["stranger"][1])
-    with pytest.raises(UsageError, match="client_key"):
+    with pytest.raises(UsageError, match="client_key_file"):
         door.peer("odd")

@@ -3,13 +3,18 @@ own."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dockagent.clock import SystemClock
+from dockagent.core.central import hold_note
+from dockagent.core.central.hold_note import HoldNote
 from dockagent.core.proof import dsse
 from dockagent.custodian.rounds import once
+from dockagent.custodian.server import Desk
+from dockagent.custodian.service_state import ServiceState
 from dockagent.custodian.world import Custodian, PermitPolicy, Settings
 from dockagent.stores.archive_s3 import S3Archive
 from hil.central import rgw
@@ -71,6 +76,14 @@ def clip_of(prefix: str) -> str:
     return prefix.rpartition("/")[2]
 
 
+def told_to(its: Custodian, clip: str, hold: int, dock: str = "dock-7") -> HoldNote | None:
+    """What a dock is answered that asks about one of its holds."""
+    desk = Desk(its.key.public, its.archive, None, ServiceState(its.clock, 600))
+    answer = desk.get(f"/holds/{clip}?folder=&name={hold_note.which(dock, hold)}")
+    assert answer.status in (200, 404), answer
+    return hold_note.read(answer.body, [its.key.public]) if answer.status == 200 else None
+
+
 def test_a_hold_after_delivery_reaches_the_store_and_ends_with_the_last(
     place: InBucket, one: Dock, its: Custodian
 ) -> None:
@@ -78,11 +91,19 @@ def test_a_hold_after_delivery_reaches_the_store_and_ends_with_the_last(
     one.publish()
     once(its)
     first = one.tell("hold.set", clip_id=clip_of(prefix))
+    assert told_to(its, clip_of(prefix), first) is None
     second = one.tell("hold.set", clip_id=clip_of(prefix))
     one.publish()
     tally = once(its)
     assert (tally.told, tally.troubles) == ([], [])
     assert (held(place, prefix), held(place, other)) == (all_of("ON"), all_of("OFF"))
+    for hold in (first, second):
+        said = told_to(its, clip_of(prefix), hold)
+        assert said is not None
+        assert (said.keeps, said.hold, said.store) == (True, hold, place.url)
+        assert {one.name for one in said.objects} == set(NAMES)
+    assert told_to(its, clip_of(other), first) is None
+    assert told_to(its, clip_of(prefix), first, "dock-70") is None
     one.tell("hold.clear", clip_id=clip_of(prefix), hold=first)
     one.publish()
     assert once(its).told == []
@@ -122,7 +143,7 @@ def test_where_nobody_may_it_is_said_in_every_round_until_somebody_may(
     place: InBucket, one: Dock, its: Custodian
 ) -> None:
     prefix = one.deliver(b"a clip")
-    one.tell("hold.set", clip_id=clip_of(prefix))
+    first, second = (one.tell("hold.set", clip_id=clip_of(prefix)) for _ in range(2))
     one.publish()
     account.let_in(place.bucket, "evidence/dock-7", holds=False)
     for new in ({"not-held": 1}, {}):
@@ -131,9 +152,39 @@ def test_where_nobody_may_it_is_said_in_every_round_until_somebody_may(
     (said,) = reports_of(place, "not-held")
     assert "let nobody set the legal hold" in str(said["words"])
     assert held(place, prefix) == all_of("OFF")
+    for hold in (first, second):
+        answer = told_to(its, clip_of(prefix), hold)
+        assert answer is not None
+        assert (answer.keeps, answer.objects) == (False, ())
+        assert "allow it s3:PutObjectLegalHold" in answer.refused
+    assert len(notes(place)) == 2, "what was said once is not said again"
     account.let_in(place.bucket, "evidence/dock-7")
     assert once(its).told == []
     assert held(place, prefix) == all_of("ON")
+    for hold in (first, second):
+        answer = told_to(its, clip_of(prefix), hold)
+        assert answer is not None
+        assert (answer.keeps, answer.refused) == (True, "")
+
+
+def test_another_reason_is_told_and_the_newest_counts(place: InBucket, one: Dock, its: Custodian) -> None:
+    prefix = one.deliver(b"a clip")
+    hold = one.tell("hold.set", clip_id=clip_of(prefix))
+    one.publish()
+    account.let_in(place.bucket, "evidence/dock-7", holds=False)
+    once(its)
+    stale = place.take(f"custodian/holds/{clip_of(prefix)}/{hold_note.which('dock-7', hold)}.refused.1.json")
+    assert stale is not None
+    payload = dsse.parse(stale).payload.replace(b"let nobody set", b"let everybody set")
+    place.put(
+        f"custodian/holds/{clip_of(prefix)}/{hold_note.which('dock-7', hold)}.refused.2.json", its.key.seal(payload)
+    )
+    once(its)
+    answer = told_to(its, clip_of(prefix), hold)
+    assert answer is not None
+    assert "let nobody set" in answer.refused
+    once(its)
+    assert len(notes(place)) == 3
 
 
 def test_a_hold_by_somebody_else_is_not_lifted(place: InBucket, one: Dock, its: Custodian) -> None:
@@ -177,8 +228,36 @@ def test_a_note_by_a_stranger_lifts_nothing(place: InBucket, one: Dock, its: Cus
     place.put(forged, thief.key.seal(payload))
     one.tell("hold.clear", clip_id=clip_of(prefix), hold=hold)
     one.publish()
-    assert dict(once(its).new) == {"still-held": 1}
+    assert dict(once(its).new) == {"still-held": 1, "false-receipt": 1}
     assert held(place, prefix)["master"] == "ON"
+
+
+def test_a_note_that_nobody_signed_keeps_no_hold_from_being_set(
+    place: InBucket, one: Dock, its: Custodian, tmp_path: Path
+) -> None:
+    """Whoever can write below ``custodian/`` cannot have it believed that a hold was carried out."""
+    prefix = one.deliver(b"a clip")
+    hold = one.tell("hold.set", clip_id=clip_of(prefix))
+    one.publish()
+    taken = f"custodian/holds/{clip_of(prefix)}/{hold_note.which('dock-7', hold)}.set.json"
+    place.put(taken, b"{}")
+    tally = once(its)
+    assert (dict(tally.new), tally.troubles, tally.exit_code) == ({"stray": 1}, [], 3)
+    assert held(place, prefix) == all_of("ON")
+    assert place.take(taken) == b"{}"
+
+
+def test_a_note_that_nobody_signed_ends_no_hold(place: InBucket, one: Dock, its: Custodian) -> None:
+    prefix = one.deliver(b"a clip")
+    its = replace(its, settings=Settings(ledger_wait_ms=0, permits=PermitPolicy("test/1", modes=())))
+    hold = one.tell("hold.set", clip_id=clip_of(prefix))
+    one.publish()
+    account.let_in(place.bucket, "evidence/dock-7", holds=False)  # so that only the note speaks of the hold
+    place.put(f"custodian/holds/{clip_of(prefix)}/{hold_note.which('dock-7', hold)}.cleared.json", b"{}")
+    assert [once(its).permits for _ in range(2)] == [0, 0]
+    one.tell("hold.clear", clip_id=clip_of(prefix), hold=hold)
+    one.publish()
+    assert once(its).permits == 1
 
 
 def test_a_record_that_no_dock_signed_sets_nothing(place: InBucket, one: Dock, its: Custodian, tmp_path: Path) -> None:

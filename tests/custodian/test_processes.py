@@ -1,5 +1,6 @@
 """Custodians as real processes: two at once, one killed in the middle, its service, and what it prints."""
 
+import json
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from dockagent.core.central import custodian_key, store_receipt
 from dockagent.core.permits import permit
+from dockagent.custodian import service
 from tests.custodian.made import Dock, Folder, InBucket, Shelf, dock
 from tests.custodian.processes import PATIENCE_S, Process
 from tests.custodian.test_rounds import PERMITTING
@@ -44,8 +46,10 @@ def receipts(shelf: Shelf, prefixes: list[str]) -> list[bytes]:
 @pytest.mark.parametrize("shares", [("1/2", "2/2"), ("1/1", "1/1")], ids=["parted", "the same work"])
 def test_two_at_once_sign_each_clip_once(full: Full, tmp_path: Path, shares: tuple[str, str]) -> None:
     shelf, one, prefixes = full
+    known = [service.open_keys(tmp_path / f"c{n}" / "home", f"c{n}")[0].public for n in range(2)]
     two = [
-        Process(tmp_path / f"c{n}", shelf, [one], f"c{n}", custodian={"share": share}) for n, share in enumerate(shares)
+        Process(tmp_path / f"c{n}", shelf, [one], f"c{n}", known, custodian={"share": share})
+        for n, share in enumerate(shares)
     ]
     lines = [custodian_key.parse(each.key()) for each in two]
     with two[0], two[1]:
@@ -122,7 +126,9 @@ def test_it_answers_docks(shelf: Shelf, tmp_path: Path) -> None:
         assert its.get(f"/receipts/{clip}?folder={later}")[0] == 400
         assert its.get(f"/receipts/{clip}?folder={prefix}&name=master")[0] == 400
         assert its.get("/receipts/../../etc/passwd")[0] == 404
-        assert its.get("/health")[0] == 200
+        code, health = its.get("/health")
+        assert (code, json.loads(health)["custodian"]) == (200, line.text())
+        assert f"/{its.name}/witness+" in json.loads(health)["witness"]
         assert "dockagent_custodian_receipts_total 1\n" in its.get("/metrics")[1].decode()
         assert its.running is not None
         its.running.send_signal(signal.SIGTERM)

@@ -235,7 +235,9 @@ def test_a_permit_that_ran_out_is_renewed_as_often_as_the_policy_says(shelf: She
     leaves = [permit.read(data, [its.key.public.public]) for data in read if data is not None]
     assert len({leave.id for leave in leaves}) == 1
     assert leaves[0].until_ms < leaves[1].until_ms < leaves[2].until_ms
-    desk = Desk(shelf.archive(), None, ServiceState(its.clock, 600))
+    state = ServiceState(its.clock, 600)
+    once(its, heard=state.heard)
+    desk = Desk(its.key.public, shelf.archive(), None, state)
     assert desk.get(f"/permits/{prefix.rpartition('/')[2]}?folder={prefix}").body == read[2]
     if isinstance(shelf, Folder):
         fetch = fetch_shelf(FolderShelf(shelf.url, shelf.root))

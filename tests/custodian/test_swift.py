@@ -22,6 +22,7 @@ from tests.contracts.store_sources import PART, honest, some_bytes
 from tests.contracts.swift_place import PREFIX, Container, rgw_container
 from tests.custodian.in_container import InContainer
 from tests.custodian.made import Dock, custodian, dock
+from tests.custodian.test_holds import told_to
 from tests.custodian.test_rounds import receipt_of, reports_of
 
 KEY = "clips/BWC-0001/2026/11/22/c1/master"
@@ -153,6 +154,9 @@ def test_a_hold_is_reported_and_ends_without_a_word(place: InContainer, one: Doc
     its = custodian(place, tmp_path, [one])
     assert dict(once(its).new) == {"not-held": 1}
     assert "which knows no legal hold" in str(reports_of(place, "not-held"))
+    answer = told_to(its, clip, hold)
+    assert answer is not None
+    assert "which knows no legal hold; have the storage below it keep the clip" in answer.refused
     one.tell("hold.clear", clip_id=clip, hold=hold)
     one.publish()
     assert (once(its).told, reports_of(place, "still-held")) == ([], [])

@@ -18,7 +18,8 @@ from dockagent.ledger.trust import Trust
 from dockagent.steps.ask_custodian import fetch_shelf
 from dockagent.stores.s3_settings import S3Settings
 from dockagent.stores.shelf import open_shelf
-from hil.central import rgw, swift
+from hil.central import swift
+from hil.central.processes import free_ports
 from hil.demo.agent import COMMAND
 from tests.contracts.swift_place import Container
 from tests.custodian.in_container import InContainer
@@ -93,7 +94,7 @@ def test_from_the_card_to_the_receipt(store: InContainer, tmp_path: Path) -> Non
     assert code == 0, said
     docks = trust.parse(said.encode())
     theirs = InContainer(store.container, swift.DOCK).tables(tmp_path / "custodian")
-    (port,) = rgw.free_ports(1)
+    (port,) = free_ports(1)
     signing, witnessing = service.open_keys(tmp_path / "custodian" / "home", "custodian")
     its = Installed(
         tmp_path / "custodian",

@@ -8,7 +8,7 @@ from dockagent.custodian import service
 from dockagent.durable import RealDisk
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.trust import Trust
-from hil.central import rgw
+from hil.central.processes import free_ports
 from tests.contracts.store_places import Bucket
 from tests.custodian.account import CUSTODIAN
 from tests.custodian.processes import Installed, bucket_of
@@ -30,7 +30,7 @@ class Counterparty:
         configuration."""
         keys = RealDisk(box.place.home / "keys")
         own = Keys.load(keys) if keys.size("trust.json") else Keys.create(keys, str(SETTINGS["dock"]["id"]))
-        folder, (port,) = box.place.root / "custodian", rgw.free_ports(1)
+        folder, (port,) = box.place.root / "custodian", free_ports(1)
         signing, witnessing = service.open_keys(folder / "home", "custodian")
         public, witness = signing.public, witnessing.public
         address = f"127.0.0.1:{port}"

@@ -80,7 +80,8 @@ def test_what_permits_name_goes_from_the_card_and_nothing_else(box: Box, tmp_pat
         (folder / "permit.json").write_bytes(_permit(master, box.place.store, key))
     box.agent.start()
     box.until(lambda: footage(camera.card).keys() & clips.keys() == {held, handed})
-    assert box.agent.ask("erase", "--permit", tmp_path / "permit.json").code == 0
+    answer = box.agent.ask("erase", "--permit", tmp_path / "permit.json")
+    assert (answer.code, "for camera BWC-7001, which is in bay A: " in answer.out) == (0, True), answer
     box.until(lambda: footage(camera.card).keys() & clips.keys() == {held})
     box.until(lambda: len(box.records("erase")) == len(before) - len(footage(camera.card)))
     released = len(box.records("camera.release"))

@@ -62,6 +62,7 @@ def test_nobody_answers_at_the_store(box: Box) -> None:
         store = {"endpoint": f"http://127.0.0.1:{port}", "region": "us-east-1", "access_key": "key"}
         secret = box.place.root / "secret"
         secret.write_text("secret")
+        secret.chmod(0o600)
         box.configure(store={**store, "secret_key_file": str(secret)})
         with StillAgent(box.place, store="s3://footage/dock") as box.agent:
             box.agent.start()

@@ -70,7 +70,8 @@ def custodian(tmp_path: Path) -> Path:
     config.write_text(
         f'[custodian]\nname = "c-1"\nhome = "{tmp_path / "home"}"\ntrust = ["{tmp_path / "docks.json"}"]\n'
         f'[store]\nurl = "{store}"\n'
-        f'[service]\nlisten = "127.0.0.1:{free_port()}"\ncert = "{both}"\nkey = "{both}"\nclient_ca = "{ca}"\n'
+        f'[service]\nlisten = "127.0.0.1:{free_port()}"\n'
+        f'cert_file = "{both}"\nkey_file = "{both}"\nclient_ca_file = "{ca}"\n'
     )
     return config
 
@@ -118,13 +119,14 @@ def test_what_else_is_in_its_configuration_makes_it_a_dock(witness: Path, capsys
 def test_a_machine_that_is_a_custodian(custodian: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = checks(custodian, capsys)
     assert not {"bays", "udev", "camera roots", "ffmpeg", "ledger"} & set(before)
-    assert (before["keys"]["word"], before["store"]["word"]) == ("warning", "ok")
+    assert (before["keys"]["word"], before["store"]["word"]) == ("failure", "ok")
     assert "will listen" in before["service"]["what"]
     assert "TLS" in before["service"]["what"]
-    assert before["service cert"]["word"] == "ok"
-    assert before["service client_ca"]["word"] in ("ok", "warning"), "its CA lasts 30 days"
+    assert before["service cert_file"]["word"] == "ok"
+    assert before["service client_ca_file"]["word"] in ("ok", "warning"), "its CA lasts 30 days"
     assert not (custodian.parent / "home").exists(), "the doctor makes nothing"
     assert status(custodian, capsys)[0] == 1
+    make_keys(custodian)
     with serving("custodian", "run", "--config", str(custodian), ready='"port"'):
         during = checks(custodian, capsys)
         assert "answers at" in during["service"]["what"]
@@ -137,13 +139,13 @@ def test_a_custodian_that_cannot_work(custodian: Path, capsys: pytest.CaptureFix
     whole = custodian.read_text()
     over = certified(custodian.parent / "ca", "DNS:localhost", days=-1)
     for old, new, name, words in (
-        ("cert = ", f'cert = "{over}"\n#', "service cert", "expired"),
+        ("cert_file = ", f'cert_file = "{over}"\n#', "service cert_file", "expired"),
         ("trust = ", "trust = []\n#", "docks", "whose records to believe"),
         ("url = ", f'url = "{(custodian.parent / "absent").as_uri()}"\n#', "store", "absent"),
-        ("client_ca = ", 'client_ca = "/nowhere"\n#', "service", "TLS cannot be spoken"),
+        ("client_ca_file = ", 'client_ca_file = "/nowhere"\n#', "service", "TLS cannot be spoken"),
     ):
         text = whole.replace(old, new, 1)
-        text = text.replace("key = ", f'key = "{over}"\n#', 1) if name == "service cert" else text
+        text = text.replace("key_file = ", f'key_file = "{over}"\n#', 1) if name == "service cert_file" else text
         custodian.write_text(text)
         found = checks(custodian, capsys)[name]
         assert (found["word"], words in found["what"]) == ("failure", True), found
@@ -176,9 +178,24 @@ def test_whose_word_counts_is_said_or_what_is_wrong_with_it() -> None:
     assert (nonsense.word, "keys of [custodian]" in nonsense.what) == ("failure", True)
 
 
+def make_keys(config: Path) -> None:
+    assert main(["custodian", "keys", "--config", str(config)]) == 0
+
+
 def run(config: Path, text: str) -> AbstractContextManager[None]:
     config.write_text(text)
+    make_keys(config)
     return serving("custodian", "run", "--config", str(config), ready='"port"')
+
+
+def line_of(config: Path) -> str:
+    """What a custodian that has started is known by."""
+    return (config.parent / "home" / "keys" / "custodian.key").read_text().strip()
+
+
+def short(line: str) -> str:
+    name, digits, _ = line.split("+", 2)
+    return f"{name} ({digits})"
 
 
 def test_its_door_is_tried(custodian: Path) -> None:
@@ -186,8 +203,12 @@ def test_its_door_is_tried(custodian: Path) -> None:
     here = f"127.0.0.1:{free_port()}"
     assert said(f"http://{here}")[1].word == "warning", "nobody is there yet"
     with run(custodian, f'{above}[service]\nlisten = "{here}"\n'):
-        door = said(f"http://{here}")[1]
-        assert (door.word, "answers; its last round" in door.what) == ("ok", True), door
+        its = line_of(custodian)
+        door = said(f"http://{here}", keys=(LINE, its))[1]
+        assert (door.word, f"answers as {short(its)}; its last round" in door.what) == ("ok", True), door
+        other = said(f"http://{here}")[1]
+        assert (other.word, f"signs as {short(its)}, not as {short(LINE)}" in other.what) == ("failure", True), other
+        assert "`dockagent custodian keys`" in other.todo
         no_tls = said(f"https://{here}")[1]
         assert (no_tls.word, "TLS with" in no_tls.what) == ("failure", True), no_tls
         elsewhere = said(f"http://{here}/no")[1]
@@ -195,13 +216,13 @@ def test_its_door_is_tried(custodian: Path) -> None:
 
 
 def test_its_door_is_tried_with_tls(custodian: Path, tmp_path: Path) -> None:
-    text, _, _ = custodian.read_text().partition("client_ca")
+    text, _, _ = custodian.read_text().partition("client_ca_file")
     here = text.partition("listen = ")[2].partition('"\n')[0].strip('"')
     ca = str(tmp_path / "ca" / "ca.pem")
     with run(custodian, text):
-        assert said(f"https://{here}", ca)[1].word == "ok"
+        assert said(f"https://{here}", ca, (line_of(custodian),))[1].word == "ok"
         stranger = said(f"https://{here}")[1]
         assert (stranger.word, "not trusted" in stranger.what) == ("failure", True), stranger
-    with run(custodian, f'{text}client_ca = "{ca}"\n'):
+    with run(custodian, f'{text}client_ca_file = "{ca}"\n'):
         closed = said(f"https://{here}", ca)[1]
         assert (closed.word, "client certificate" in closed.todo) == ("failure", True), closed

@@ -111,7 +111,7 @@ def c2pa_credential(folder: Path) -> tuple[Certified, dict[str, str]]:
     _, key = desk.save(folder, "desk")
     chain = folder / "desk-chain.pem"
     chain.write_bytes(b"".join(one.certificate.public_bytes(Encoding.PEM) for one in (desk, ca)))
-    return ca, {"c2pa_chain": str(chain), "c2pa_key": str(key)}
+    return ca, {"c2pa_chain_file": str(chain), "c2pa_key_file": str(key)}
 
 
 def copy(package: Path, to: Path) -> Path:

@@ -143,7 +143,7 @@ def said(member: str, value: object) -> Callable[[Path], None]:
         (part("record.json", b"[" + b"9" * 5000 + b"]"), "a number that is too long"),
         (part("record.json", b'{"payloadType":"x","payload":"!","signatures":[{"sig":""}]}'), "is not base64"),
         (said("samples", {"x": 1}), "a member 'x' that nobody here knows"),
-        (said("samples", 7), "not of the kind that it must be"),
+        (said("samples", 7), "there is a whole number where a table belongs"),
         (said("in_stream", {"signatures": [{}]}), "the member"),
         (said("sealing", {"format": 3}), "(at format)"),
     ],

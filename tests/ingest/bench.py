@@ -75,7 +75,7 @@ class Station:
         roots = json.dumps([str(one) for one in self.roots])
         switch = "true" if self.previews else "false"
         path.write_text(
-            f"[trust]\ncamera_roots = {roots}\n[preview]\nenabled = {switch}\nseconds = 10\n"
+            f"[trust]\ncamera_roots = {roots}\n[preview]\nenabled = {switch}\ntimeout_s = 10\n"
             f"[limits]\nspool_reserve_mib = 1\n{self.extra}"
         )
         return path

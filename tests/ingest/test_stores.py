@@ -67,6 +67,7 @@ def test_a_closed_port(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         secret = place(tmp_path, "secret", b"not a secret")
+        secret.chmod(0o600)
         keys = f'access_key = "someone"\nsecret_key_file = "{secret}"\n'
         s3 = f'[store]\nendpoint = "http://127.0.0.1:{port}"\nregion = "us-east-1"\n{keys}'
         station = Station(tmp_path / "dock", extra=s3)

@@ -32,8 +32,8 @@ class Agency:
 
     def __init__(self, folder: Path) -> None:
         self.ca, names = c2pa_credential(folder)
-        self.chain = Path(names["c2pa_chain"]).read_text()
-        key = load_pem_private_key(Path(names["c2pa_key"]).read_bytes(), None)
+        self.chain = Path(names["c2pa_chain_file"]).read_text()
+        key = load_pem_private_key(Path(names["c2pa_key_file"]).read_bytes(), None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         self.key, self.signed = key, list[bytes]()
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,6 +104,7 @@ def _configure(place: Place, port: int | None = None) -> None:
     if port is not None:
         secret = place.root / "secret"
         secret.write_text("secret")
+        secret.chmod(0o600)
         at = {"endpoint": f"http://127.0.0.1:{port}", "region": "us-east-1", "access_key": "key"}
         store = {**at, "secret_key_file": str(secret)}
     place.configure(
@@ -116,40 +118,41 @@ def _configure(place: Place, port: int | None = None) -> None:
     )
 
 
-def test_a_dock_whose_store_never_answers_ends_when_it_is_told_to(place: Place, deaf: int) -> None:
+@contextmanager
+def _uploading(place: Place, port: int) -> Iterator[StillAgent]:
+    """A dock that has a camera, and delivers to the S3 store at ``port``."""
     pytest.importorskip("botocore", reason="the S3 store needs botocore")
-    _configure(place, deaf)
+    _configure(place, port)
     home = place.cards / "alice"
     card.film_reference(home, Plate("BWC-1"), Shift(1, start=STARTED, size=24 << 20, seed=7, sidecars=False))
     camera = ReferenceCamera(home, place.bays, "bay1", None)
     with StillAgent(place, store="s3://footage/dock") as agent:
         agent.start()
         camera.plug()
+        yield agent
+        camera.unplug()
+
+
+def _ends_in_time(agent: StillAgent) -> None:
+    begun = time.monotonic()
+    assert agent.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - begun < ENDS_S
+
+
+def test_a_dock_whose_store_never_answers_ends_when_it_is_told_to(place: Place, deaf: int) -> None:
+    with _uploading(place, deaf) as agent:
         _until(lambda: "admit" in [one.type for one in read(place.entries).all], agent)
         time.sleep(1)  # its upload waits for the store
-        begun = time.monotonic()
-        assert agent.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - begun < ENDS_S
-        camera.unplug()
+        _ends_in_time(agent)
     (stopped,) = [one for one in read(place.entries).all if one.type == "dock.stop"]
     assert stopped.index == len(read(place.entries).all) - 1
 
 
 def test_a_dock_whose_parts_are_never_answered_leaves_their_threads_behind(place: Place, deaf_to_parts: int) -> None:
     """They are of a pool, for whose threads the interpreter would wait before it ends."""
-    pytest.importorskip("botocore", reason="the S3 store needs botocore")
-    _configure(place, deaf_to_parts)
-    home = place.cards / "alice"
-    card.film_reference(home, Plate("BWC-1"), Shift(1, start=STARTED, size=24 << 20, seed=7, sidecars=False))
-    camera = ReferenceCamera(home, place.bays, "bay1", None)
-    with StillAgent(place, store="s3://footage/dock") as agent:
-        agent.start()
-        camera.plug()
+    with _uploading(place, deaf_to_parts) as agent:
         _until(lambda: any("partNumber=" in line for line in _DeafToParts.heard), agent, _DeafToParts.heard)
-        begun = time.monotonic()
-        assert agent.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - begun < ENDS_S
-        camera.unplug()
+        _ends_in_time(agent)
     assert "left behind: " in place.log.read_text(), "nobody was left behind: this test shows nothing"
 
 
@@ -169,9 +172,7 @@ def test_a_bay_that_does_not_answer_holds_neither_the_other_bays_nor_the_end(pla
         silent.asked()
         camera.plug()
         _until(lambda: "camera.release" in [one.type for one in read(place.entries).all], agent)
-        begun = time.monotonic()
-        assert agent.stop(signal.SIGTERM) == 0
-        assert time.monotonic() - begun < ENDS_S
+        _ends_in_time(agent)
         camera.unplug()
     assert {one.bay for one in read(place.entries).all if one.type.startswith("camera.")} == {"bay2"}
 

@@ -82,7 +82,7 @@ def test_from_a_folder(bench: Bench) -> None:
 
 def test_over_http_and_when_nobody_answers(bench: Bench) -> None:
     state = ServiceState(bench.its.clock, 60)
-    server = DeskServer("127.0.0.1:0", Desk(bench.its.archive, None, state))
+    server = DeskServer("127.0.0.1:0", Desk(bench.its.key.public, bench.its.archive, None, state))
     server.start()
     peer = bench.peer(url=f"http://127.0.0.1:{server.port}", timeout_s=5)
     try:
@@ -139,6 +139,63 @@ def test_a_receipt_by_nobody_who_is_known_is_an_alarm(bench: Bench, tmp_path: Pa
     refuted, _ = asked(bench.peer(), wanted)
     assert isinstance(refuted, CustodianRefuted)
     assert "not signed by a custodian who is trusted" in refuted.reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>Please sign in</html>", b"", b"{}", b"\xff\xfe", "half"],
+    ids=["page", "empty", "{}", "noise", "half"],
+)
+def test_what_is_nothing_signed_is_no_answer_and_asked_for_again(bench: Bench, answer: bytes | str) -> None:
+    wanted, file = bench.wanted(), bench.folder.root / bench.prefix / "receipt.json"
+    receipt = file.read_bytes()
+    file.write_bytes(receipt[: len(receipt) // 2] if isinstance(answer, str) else answer)
+    (end,) = asked(bench.peer(), wanted)
+    assert (end.asked, end.found) == (1, 0)
+    assert "is nothing signed, and is asked for again" in end.reason
+    file.write_bytes(receipt)
+    assert isinstance(asked(bench.peer(), wanted)[0], CustodianReceived)
+
+
+def test_a_portal_is_not_asked_about_every_clip(bench: Bench) -> None:
+    wanted, requests = bench.wanted(), list[str]()
+
+    def portal(kind: str, clip_id: str, folder: str, name: str) -> bytes:
+        requests.append(name)
+        return b"<html>Please sign in</html>"
+
+    (end,) = asked(Counterparty((bench.its.key.public,), portal), *[wanted] * 64)
+    assert (end.asked, end.found, len(requests)) == (3, 0, 27)
+
+
+@pytest.mark.parametrize("false", ["nothing signed", "by a stranger"])
+def test_the_true_one_under_another_name_counts(bench: Bench, tmp_path: Path, false: str) -> None:
+    file = bench.folder.root / bench.prefix / "receipt.json"
+    receipt = file.read_bytes()
+    stranger = custodian(bench.folder, tmp_path, [bench.dock], "stranger")
+    wanted = bench.wanted()
+    file.write_bytes(stranger.key.seal(b"{}") if false == "by a stranger" else b"{}")
+    file.with_name("receipt.2.json").write_bytes(receipt)
+    received, end = asked(bench.peer(), wanted)
+    assert isinstance(received, CustodianReceived)
+    assert (received.word.sha256, end) == (hashlib.sha256(receipt).hexdigest(), CustodianAsked(1, 1))
+
+
+def test_it_is_handed_out_over_http_too(bench: Bench) -> None:
+    wanted, file = bench.wanted(), bench.folder.root / bench.prefix / "receipt.json"
+    file.write_bytes(b"{}")
+    once(bench.its)
+    server = DeskServer(
+        "127.0.0.1:0", Desk(bench.its.key.public, bench.its.archive, None, ServiceState(bench.its.clock, 60))
+    )
+    server.start()
+    try:
+        received, _ = asked(bench.peer(url=f"http://127.0.0.1:{server.port}", timeout_s=5), wanted)
+    finally:
+        server.stop()
+    assert isinstance(received, CustodianReceived)
+    second = file.with_name("receipt.2.json").read_bytes()
+    assert received.word.sha256 == hashlib.sha256(second).hexdigest()
 
 
 def test_settings_that_cannot_work() -> None:

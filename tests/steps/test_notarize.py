@@ -19,12 +19,14 @@ from dockagent.ledger.notary import Notary, Stamper, notary_of
 from dockagent.ledger.witness import Witness
 from dockagent.steps.notarize import notarize, notarize_at_stop
 from dockagent.steps.world import World
+from dockagent.stores import Source, Stored
 from tests.ledger import made, witnesses
 from tests.simulation.actors import MemoryStore, SimBays, VirtualClock
 from tests.simulation.memory_disk import MemoryDisk, PowerCut, SubDisk
 from tests.steps.card import keys, world_over
 
 NAMES = ("w.example/0", "w.example/1", "w.example/2")
+HEAD = "ledgers/dock-7/checkpoint"
 Post = Callable[[WitnessPeer, bytes], Reply]
 
 
@@ -218,6 +220,54 @@ def test_other_bytes_in_the_store_are_an_alarm_and_stay() -> None:
     assert (codes(event), event.retry, event.published) == (["publish"], False, "")
     assert "other bytes" in event.findings[0].text
     assert "ledgers/dock-7/checkpoint" not in place.store.objects
+
+
+class Breaking(MemoryStore):
+    """A store that the dock may only put to, and that goes away after so many objects."""
+
+    left = 1000
+
+    def put(self, key: str, source: Source, progress: Callable[[int], None] | None = None) -> Stored:
+        self.left -= 1
+        if self.left < 0:
+            raise Retryable("the store is away")
+        return super().put(key, source, progress)
+
+
+@pytest.mark.parametrize("puts", range(7))
+def test_what_is_taken_and_may_not_be_looked_at_is_its_own(puts: int) -> None:
+    """The store, or the power, went in the middle of a publication: what was put before that is taken then."""
+    store = Breaking(Random(0))
+    place = Place(store)
+    place.grow(300)
+    store.blind, store.left = True, puts
+    event = place.round()
+    assert (bool(event.published), event.retry) == (puts == 6, puts < 6), sorted(store.objects)
+    store.left = 1000
+    for mark in place.disk.names("ledger/published"):
+        place.disk.remove(f"ledger/published/{mark}")
+    event = place.round()
+    assert (event.published, event.retry, set(codes(event))) == (HEAD, False, {"publish"} if puts else set())
+    assert {one.severity for one in event.findings} == ({"notice"} if puts else set())
+    if puts:
+        assert f"{min(puts, 5)} parts of the published ledger were in the store already" in event.findings[-1].text
+    head = note.parse_checkpoint(note.parse(store.objects[HEAD]))
+    assert list(tiles_read.entries(place.get, head)) == place.disk.read("ledger/entries.jsonl").splitlines()
+    place.grow(300)
+    event = place.round()
+    assert (event.size, event.published, event.findings) == (600, HEAD, ())
+
+
+def test_somebody_elses_tile_under_a_key_that_it_may_not_look_at_leads_nobody_astray() -> None:
+    place = Place()
+    place.grow(5)
+    place.store.blind = True
+    place.store.objects["ledgers/dock-7/tile/0/000.p/5"] = b"somebody else's"
+    event = place.round()
+    assert (event.published, [one.severity for one in event.findings]) == (HEAD, ["notice"])
+    assert "takes them for its own; the custodian holds each against the checkpoint" in event.findings[0].text
+    with pytest.raises(Refused):
+        list(tiles_read.entries(place.get, note.parse_checkpoint(note.parse(place.store.objects[HEAD]))))
 
 
 def test_an_earlier_word_on_the_same_records_stays() -> None:

@@ -20,6 +20,7 @@ from dockagent.steps.preview import Preview, PreviewLimits, make_preview
 from tests.corpus import corpus
 from tests.media import made
 
+pytestmark = pytest.mark.xdist_group("previews")  # all are made once, for all of these
 CLOCK = SystemClock()
 ALL, SOUND = ["sprite", "proxy", "storyboard"], ["waveform", "proxy"]
 

@@ -64,7 +64,7 @@ def test_a_folder_that_is_not_there_yet_is_looked_for_at_every_put(tmp_path: Pat
     ("settings", "words"),
     [
         (S3Settings(access_key="a"), "half of a key pair"),
-        (S3Settings(client_cert="/x.pem"), "certificate or its key alone"),
+        (S3Settings(client_cert_file="/x.pem"), "certificate or its key alone"),
         (S3Settings(ca_file="/no/such/ca.pem"), "needs the file /no/such/ca.pem"),
         (S3Settings(endpoint="no-url"), "Invalid endpoint"),
     ],

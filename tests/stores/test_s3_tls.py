@@ -49,8 +49,8 @@ def nginx(
                 access_key=rgw.ADMIN.access_key,
                 secret_key=rgw.ADMIN.secret_key,
                 ca_file=str(ca_file),
-                client_cert=str(certificate),
-                client_key=str(key),
+                client_cert_file=str(certificate),
+                client_key_file=str(key),
                 connect_timeout=5,
                 read_timeout=20,
                 attempts=1,
@@ -74,7 +74,7 @@ def test_footage_goes_through_tls_with_a_client_certificate(
 
 def test_without_a_certificate_nothing_is_stored(gateway: rgw.Gateway, bucket: Bucket, tmp_path: Path) -> None:
     with nginx(gateway, tmp_path) as (_, _, settings):
-        stranger = replace(settings, client_cert="", client_key="")
+        stranger = replace(settings, client_cert_file="", client_key_file="")
         with pytest.raises(Retryable):
             opened(stranger, bucket).put(KEY, honest(LARGE))
     assert bucket.content(KEY) is None
@@ -90,7 +90,7 @@ def test_a_certificate_of_another_authority_or_a_revoked_one_is_refused(
                 clients.revoke(paper)
                 running.use_new_list()
             certificate, key = paper.written(tmp_path, name)
-            theirs = replace(settings, client_cert=str(certificate), client_key=str(key))
+            theirs = replace(settings, client_cert_file=str(certificate), client_key_file=str(key))
             with pytest.raises(Retryable):
                 opened(theirs, bucket).put(KEY, honest(LARGE))
         opened(settings, bucket).put(KEY, honest(LARGE))

@@ -18,6 +18,7 @@ from dockagent.stores.swift import SwiftStore
 from hil.central import rgw, swift
 from hil.central.front import Front, Said
 from hil.central.line import Line
+from hil.central.scripted import Answer, Forward, Request, relaying
 from tests.contracts.store_places import gateway
 from tests.contracts.store_sources import PART, honest, some_bytes
 from tests.contracts.swift_place import PREFIX, Container, openstack, rgw_container
@@ -256,6 +257,11 @@ def answers(proof: Proof) -> dict[str, str]:
     return {one.promise: one.answer for one in proof.kept}
 
 
+def how(proof: Proof, name: str) -> str:
+    (found,) = [one for one in proof.kept if one.promise == name]
+    return found.how
+
+
 def test_openstack_keeps_what_swift_can_promise_and_no_more(place: Container) -> None:
     proof = place.open().prove("scratch/1")
     said = answers(proof)
@@ -273,3 +279,16 @@ def test_ceph_ignores_the_condition_and_that_is_said(gateway: rgw.Gateway) -> No
     assert answers(proof)[promise.REFUSES_SECOND_WRITE] == "broken"
     assert answers(proof)[promise.REFUSES_WRONG_HASH] == "kept"
     assert proof.standing == "pretender"
+    assert how(proof, promise.REFUSES_STRANGERS) == "asked for a token with a wrong key, the store answered 401"
+
+
+def test_a_store_that_fails_when_a_stranger_asks_has_not_refused_him(place: Container, openstack: swift.Swift) -> None:
+    def busy(request: Request, forward: Forward) -> Answer:
+        wrong = request.headers.get("x-auth-key") == f"{place.settings.key}-wrong"
+        return Answer(503, body=b"come later") if wrong else forward(request)
+
+    with relaying(openstack.port, busy) as port:
+        proof = place.through(port).prove("scratch/1")
+    assert answers(proof)[promise.REFUSES_STRANGERS] == "not asked"
+    assert how(proof, promise.REFUSES_STRANGERS).endswith("the store answered 503")
+    assert proof.standing == "unknown"

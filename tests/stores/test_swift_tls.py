@@ -51,8 +51,8 @@ def fronted(
                 container.settings,
                 auth_urls=(f"{running.endpoint}/auth/v1.0",),
                 ca_file=str(folder / "ca.pem"),
-                client_cert=str(certificate),
-                client_key=str(key),
+                client_cert_file=str(certificate),
+                client_key_file=str(key),
             ),
         )
 
@@ -76,11 +76,11 @@ def test_without_a_certificate_or_with_one_that_is_not_good_nothing_is_stored(
     server: swift.Swift, container: Container, tmp_path: Path
 ) -> None:
     with fronted(container, server.port, tmp_path) as (running, clients, settings):
-        strangers = [replace(settings, client_cert="", client_key="")]
+        strangers = [replace(settings, client_cert_file="", client_key_file="")]
         stolen = clients.issue("stolen", client=True)
         for name, paper in (("other", Authority("Others").issue("other", client=True)), ("stolen", stolen)):
             certificate, key = paper.written(tmp_path, name)
-            strangers.append(replace(settings, client_cert=str(certificate), client_key=str(key)))
+            strangers.append(replace(settings, client_cert_file=str(certificate), client_key_file=str(key)))
         opened(strangers[-1]).put(f"{KEY}.before", honest(b"it was good until it was revoked"))
         clients.revoke(stolen)
         running.use_new_list()
@@ -100,14 +100,14 @@ def test_a_certificate_that_is_revoked_while_its_token_is_good_is_nobodys_footag
     with fronted(container, server.port, tmp_path) as (running, clients, settings):
         paper = clients.issue("dock-8", client=True)
         certificate, key = paper.written(tmp_path, "later")
-        store = opened(replace(settings, client_cert=str(certificate), client_key=str(key)))
+        store = opened(replace(settings, client_cert_file=str(certificate), client_key_file=str(key)))
         store.put(f"{KEY}.first", honest(b"first"))
         clients.revoke(paper)
         running.use_new_list()
         with pytest.raises(LinkTrouble) as why:
             store.put(KEY, honest(LARGE))
         assert why.value.kind is not Kind.OBJECT
-        assert "client_cert" in why.value.hint
+        assert "client_cert_file" in why.value.hint
     assert container.content(KEY) is None
 
 

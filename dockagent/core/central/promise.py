@@ -23,6 +23,7 @@ KEEPS_VERSIONS = "keeps-versions"
 REFUSES_DELETE = "refuses-delete"
 REFUSES_EARLY_END = "refuses-early-end-of-retention"
 REFUSES_READ = "refuses-read"
+REFUSES_CUSTODIANS_NAMES = "refuses-custodians-names"
 STATES_CHECKSUMS = "states-checksums"
 CHECKS_COMPOSITE = "checks-composite"
 LOCK_REFUSES_DELETE = "lock-refuses-delete"
@@ -42,6 +43,7 @@ MEANING = {
     REFUSES_DELETE: "this dock cannot delete what it wrote",
     REFUSES_EARLY_END: "this dock cannot end or shorten the retention of what it wrote",
     REFUSES_READ: "this dock cannot read what it wrote",
+    REFUSES_CUSTODIANS_NAMES: "this dock cannot write where a custodian's receipts, permits and audits lie",
     STATES_CHECKSUMS: "the store states the SHA-256 that it computed",
     CHECKS_COMPOSITE: "a wrong checksum over all parts is refused",
     LOCK_REFUSES_DELETE: "an administrator cannot delete it before its retention ends",

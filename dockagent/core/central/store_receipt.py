@@ -1,5 +1,6 @@
 """The custodian's receipt for a stored clip: an in-toto Statement v1 in a DSSE envelope, ``receipt.json`` beside the
-master, ``predicateType`` ``urn:dockagent:store-receipt:1``.
+master, ``predicateType`` ``urn:dockagent:store-receipt:1``. Where something that he did not sign lies under that name,
+it is ``receipt.2.json``, and so on: a name says nothing, the signature does.
 
 Its one subject is the stored master by key and SHA-256. The predicate says what the custodian saw when it read every
 byte back from storage: sizes, digests, versions, retention, legal hold, and under which checkpoint of the dock's
@@ -25,7 +26,9 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 _MOST = 4 << 20  # bytes; one line for each object of a folder
 _PERMIT = re.compile(r"permit(?:\.([2-9]|[1-9]\d{1,3}))?\.json")
 _AUDIT = re.compile(r"audit\.([1-9]\d{0,5})\.json")
-_OTHER = re.compile(r"receipt\.[0-9a-f]{8}\.json")
+_RECEIPT = re.compile(r"receipt(\.[0-9a-f]{8})?(?:\.([2-9]))?\.json")
+MOST_NAMES = 9
+"""Under so many names a receipt may lie, so that what others put under the first ones does not keep it out."""
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Size = Annotated[int, msgspec.Meta(ge=0)]
@@ -103,16 +106,29 @@ class StoreReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return parse_rfc3339(self.time)
 
 
-def name_for(master: str) -> str:
+def name_for(master: str, number: int = 1) -> str:
     """What the receipt for an object ``master``, ``master.age`` or ``master.<8 hex>.age`` is called: a clip that was
-    sealed twice has two masters, and each has its own."""
+    sealed twice has two masters, and each has its own. ``number``: 1 to :data:`MOST_NAMES`; it lies under a later name
+    where what lies under the ones before is nobody's receipt."""
     middle = master.split(".")[1:-1]
-    return f"receipt.{middle[0]}.json" if middle else FILE
+    return ".".join(("receipt", *middle[:1], *([str(number)] if number > 1 else []), "json"))
 
 
 def is_name(name: str) -> bool:
     """Whether an object of a clip's folder is a receipt, by its name."""
-    return name == FILE or _OTHER.fullmatch(name) is not None
+    return _RECEIPT.fullmatch(name) is not None
+
+
+def number_of(name: str) -> int:
+    """The number in a receipt's name, counted from 1; 0 for what is none."""
+    found = _RECEIPT.fullmatch(name)
+    return 0 if found is None else int(found[2] or 1)
+
+
+def stands_for(name: str) -> str:
+    """The first name that a receipt of this name could have had."""
+    found = _RECEIPT.fullmatch(name)
+    return f"receipt{found[1] or ''}.json" if found else name
 
 
 def is_permit(name: str) -> bool:

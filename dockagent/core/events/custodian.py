@@ -1,6 +1,6 @@
 """The custodian's word on what was delivered, as a dock hears it. Part of :mod:`core.events`."""
 
-from dockagent.core.central.custodian_state import CustodianWord
+from dockagent.core.central.custodian_state import CustodianWord, HoldWord
 from dockagent.core.events.event import Event
 
 
@@ -28,4 +28,21 @@ class CustodianAsked(Event, frozen=True, tag="custodian.asked"):
     reason: str = ""
 
 
-OfCustodian = CustodianReceived | CustodianRefuted | CustodianAsked
+class CustodianHeld(Event, frozen=True, tag="custodian.hold"):
+    """What the custodian says became, in the store, of the hold that record ``hold`` of this ledger set."""
+
+    clip_id: str
+    hold: int
+    word: HoldWord
+
+
+class HoldsAsked(Event, frozen=True, tag="custodian.hold.asked"):
+    """The custodian was asked about so many holds, and ``found`` of them have reached the store; ``reason``: what stood
+    in the way, or empty."""
+
+    asked: int
+    found: int
+    reason: str = ""
+
+
+OfCustodian = CustodianReceived | CustodianRefuted | CustodianAsked | CustodianHeld | HoldsAsked

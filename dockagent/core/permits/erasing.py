@@ -37,6 +37,7 @@ class Ground(StrEnum):
     QUARANTINE = "quarantine"
     UNJUDGED = "unjudged"
     HOLD = "hold"
+    WITHHELD = "withheld"
     NO_RECEIPT = "no-receipt"
     OTHER_RECEIPT = "other-receipt"
     DOUBTED_RECEIPT = "doubted-receipt"
@@ -64,6 +65,12 @@ def judge(state: State, known: KnownPermit, session: Session, now_ms: int) -> Re
     return next((one for one in _refusals(state, known, session, now_ms)), None)
 
 
+def beforehand(state: State, known: KnownPermit, now_ms: int) -> Refusal | None:
+    """Why a permit would not be followed whatever camera comes, as things are; None where only its camera is needed."""
+    found = (*_of_dock(state, known.permit), *_in_time(known.permit, now_ms), *_of_files(state, known))
+    return next(iter(found), None)
+
+
 def targets(state: State, session: Session, known: KnownPermit) -> tuple[Named, ...]:
     """What a permit lets go of the card in this session: those of its files that are on it and are not erased yet. A
     file that goes with footage stays until the last of that footage goes."""
@@ -89,23 +96,35 @@ def _is_needed(state: State, session: Session, one: Named, going: set[str]) -> b
 
 def _refusals(state: State, known: KnownPermit, session: Session, now_ms: int) -> Iterator[Refusal]:
     permit = known.permit
-    yield from _terms(state, permit, session, now_ms)
-    if not known.left:
-        yield Refusal(Ground.REPLAY, f"permit {permit.id} was used already: a permit is good for one time")
-    for one in permit.files:
-        yield from _of_file(state, permit, one)
+    yield from _of_dock(state, permit)
+    yield from _of_camera(permit, session)
+    yield from _in_time(permit, now_ms)
+    yield from _of_files(state, known)
     if session.unlisted or session.failed:
         yield Refusal(Ground.CARD, "not all of this card could be listed and read: it is not written to")
 
 
-def _terms(state: State, permit: Permit, session: Session, now_ms: int) -> Iterator[Refusal]:
+def _of_files(state: State, known: KnownPermit) -> Iterator[Refusal]:
+    if not known.left:
+        yield Refusal(Ground.REPLAY, f"permit {known.permit.id} was used already: a permit is good for one time")
+    for one in known.permit.files:
+        yield from _of_file(state, known.permit, one)
+
+
+def _of_dock(state: State, permit: Permit) -> Iterator[Refusal]:
     if state.dock and permit.dock not in (ANY_DOCK, state.dock):
         yield Refusal(Ground.WRONG_DOCK, f"the permit is for dock {permit.dock}; this is {state.dock}")
+
+
+def _of_camera(permit: Permit, session: Session) -> Iterator[Refusal]:
     camera = session.camera
     if camera is None or camera.known_by not in _KNOWN_BY:
         yield Refusal(Ground.UNIDENTIFIED, "nobody knows which camera this is; a permit is for one camera")
     elif camera.id != permit.camera:
         yield Refusal(Ground.WRONG_CAMERA, f"the permit is for camera {permit.camera}; this is {camera.id}")
+
+
+def _in_time(permit: Permit, now_ms: int) -> Iterator[Refusal]:
     if now_ms < permit.from_ms:
         yield Refusal(Ground.NOT_YET, f"the permit is valid from {rfc3339(permit.from_ms)} on")
     if now_ms >= permit.until_ms:

@@ -24,6 +24,7 @@ from dockagent.errors import Refused
 PREDICATE = "urn:dockagent:permit:1"
 ERASE = "erase"  # the one act that a permit may be for
 ANY_DOCK = "any"
+WITHHELD = "withheld: "  # how a custodian's answer begins that hands out no permit although there may be one
 MOST_FILES = 256
 LARGEST = 256 << 10  # bytes of an envelope
 _LONGEST_PATH = 4095 * 3  # PATH_MAX less its NUL, with every byte escaped

@@ -1,7 +1,7 @@
 """The permit table: what may be recorded about permits and erasing, and what follows for each camera."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from dockagent.core.model import ClipPhase, Session, SessionPhase, State
 from dockagent.core.permits import erasing
 from dockagent.core.permits import permit as permits
 from dockagent.core.permits.erasing import Ground
+from dockagent.core.permits.permit import Named, Permit
 from dockagent.core.permits.permit_state import KnownPermit, OpenAsk
 from dockagent.core.proof import dsse
 from dockagent.core.uplink.trouble import Trouble
@@ -126,9 +127,18 @@ def seen(state: State, event: PermitSeen | PermitHandedIn, at_ms: int) -> None:
     digest = hashlib.sha256(envelope.encode()).hexdigest()
     old = mine.known.get(permit.id)
     mine.known[permit.id] = KnownPermit(permit, state.history.records, digest, old.spent if old else set())
-    mine.of_clip[permit.clip.clip_id] = permit.id
+    if _may_serve(state, permit):
+        mine.of_clip[permit.clip.clip_id] = permit.id
     if mine.known[permit.id].left:
         mine.pending.setdefault(permit.camera, {})[permit.id] = None
+
+
+def _may_serve(state: State, permit: Permit) -> bool:
+    """Whether no other permit need be asked for. One that a person brought for another dock, or under the name of
+    another camera than the clip came from, is not the one that the custodian signs for this clip."""
+    clip = state.clips.get(permit.clip.clip_id)
+    of_dock = not state.dock or permit.dock in (permits.ANY_DOCK, state.dock)
+    return of_dock and (clip is None or clip.camera == permit.camera)
 
 
 def refused(state: State, event: PermitRefused, at_ms: int) -> None:
@@ -330,5 +340,14 @@ def _may_have_one(state: State, clip_id: str) -> bool:
 
 
 def _wanted(state: State, clip_id: str) -> Wanted:
+    return Wanted(clip_id, _folder(state, clip_id), state.clips[clip_id].camera)
+
+
+def folders(state: State, files: Iterable[Named]) -> dict[str, str]:
+    """For each clip of these files, the store's folder that its master lies in."""
+    return {one.clip_id: _folder(state, one.clip_id) for one in files}
+
+
+def _folder(state: State, clip_id: str) -> str:
     receipt = state.clips[clip_id].receipt
-    return Wanted(clip_id, receipt.key.rpartition("/")[0] if receipt else "", state.clips[clip_id].camera)
+    return receipt.key.rpartition("/")[0] if receipt else ""

@@ -21,11 +21,11 @@ from dockagent.core.permits.permit import Permit
 
 def _permit(permit: Permit) -> str:
     names = ", ".join(one.path for one in permit.files[:3]) + (", …" if len(permit.files) > 3 else "")
-    until = _moment(permit.until_ms)
+    until = moment(permit.until_ms)
     return f"permit {permit.id} to erase {names} from camera {permit.camera}, policy {permit.policy}, until {until}"
 
 
-def _moment(ms: int) -> str:
+def moment(ms: int) -> str:
     """A time of a permit, which may be one that no calendar has."""
     try:
         return rfc3339(ms)
@@ -39,11 +39,16 @@ def _path(clip_id: str, state: State) -> str:
 
 
 def _erased(event: Erased, state: State) -> str:
-    free = f", {event.free_after - event.free_before} bytes more free" if event.free_after >= 0 else ""
+    free = f", {_free(event.free_after - event.free_before)}" if event.free_after >= 0 else ""
     left = f"; still there: {', '.join(event.left)}" if event.left else ""
     noticed = "".join(f"; {one.text}" for one in event.findings)
     names = ", ".join(one.path for one in event.files)
     return f"ERASED from the camera: {names} ({event.method}, {event.authority}){free}{left}{noticed}"
+
+
+def _free(gained: int) -> str:
+    """What the erasing did to the card's room; a journal may have taken more than a small file gave back."""
+    return f"{gained} bytes more free" if gained >= 0 else f"{-gained} bytes less free: the card wrote meanwhile"
 
 
 def _sought(event: PermitsSought, state: State) -> str:
@@ -83,7 +88,7 @@ def row(state: State, clip_id: str) -> dict[str, Any] | None:
         "permit": known.permit.id if known else "",
         "record": known.record if known else -1,
         "policy": known.permit.policy if known else "",
-        "until": _moment(known.permit.until_ms) if known else "",
+        "until": moment(known.permit.until_ms) if known else "",
         "refused": known.refused if known else "",
         "erased": dict(gone),
     }

@@ -14,8 +14,8 @@ from typing import Any
 PATIENCE = 30.0
 
 
-class Refusal(Exception):
-    """QEMU did not do what it was asked; the text is its own."""
+class Refusal(RuntimeError):
+    """QEMU did not do what it was asked; the text is its own. A RuntimeError, as of every rig that cannot go on."""
 
 
 class Monitor:

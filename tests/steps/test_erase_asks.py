@@ -1,0 +1,94 @@
+"""What the custodian says right before footage is erased, and what becomes of it. The card is not there: whoever gets
+past the question fails for that."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from dockagent.clock import SystemClock
+from dockagent.core.events.permit import EraseFailed, PermitsSought
+from dockagent.core.permits import permit
+from dockagent.core.permits.erasing import Ground
+from dockagent.core.permits.permit import ANY_DOCK, Named, Permit
+from dockagent.core.permits.permit_state import OpenAsk
+from dockagent.core.permits.permit_table import Wanted
+from dockagent.custodian.key import SigningKey
+from dockagent.errors import Retryable
+from dockagent.ledger.custodian_peer import Counterparty, Withheld
+from dockagent.steps.erase import Job, erase, seek
+from dockagent.transports.bays import DockBays
+from tests.simulation.memory_disk import MemoryDisk
+from tests.steps.card import world_over
+
+CLIP, SIDECAR = "c1" * 16, "c2" * 16
+FILES = tuple(Named(f"DCIM/{clip[:2]}", clip, clip * 2, 9, "ee" * 32) for clip in (CLIP, SIDECAR))
+FOLDERS = {CLIP: f"clips/BWC-1/2026/11/22/{CLIP}", SIDECAR: f"clips/BWC-1/2026/11/22/{SIDECAR}"}
+KEY, STRANGER = (SigningKey.open(MemoryDisk(Random(n)), "desk", Random(n).randbytes) for n in (1, 2))
+Answer = Callable[[str], bytes | None]
+
+
+def signed(key: SigningKey = KEY, camera: str = "BWC-1", files: tuple[Named, ...] = FILES) -> bytes:
+    one = Permit(permit.name(camera, files, "test"), ANY_DOCK, camera, "test", 1, 1, 2, files)
+    return key.seal(permit.statement(one))
+
+
+def withheld(clip: str) -> bytes | None:
+    raise Withheld("the custodian gives no permit for it now: it is on hold")
+
+
+def away(clip: str) -> bytes | None:
+    raise Retryable("nobody answers")
+
+
+def peer(answer: Answer, *, door: bool = True) -> Counterparty:
+    return Counterparty((KEY.public,), lambda kind, clip, folder, name: answer(clip), door)
+
+
+def tried(tmp_path: Path, custodian: Counterparty | None) -> EraseFailed:
+    with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
+        world = world_over(MemoryDisk(Random(3)), bays, eraser=bays, custodian=custodian)
+        (event,) = erase(world, Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", FILES), CLIP, 3, folders=FOLDERS))
+    assert isinstance(event, EraseFailed)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "retry"),
+    [
+        (withheld, "it is on hold", False),
+        (lambda clip: None, "no permit for it any more", False),
+        (lambda clip: b"<html>log in</html>", "", False),
+        (lambda clip: signed(STRANGER), "", False),
+        (lambda clip: signed(camera="BWC-2"), "for camera BWC-2", False),
+        (lambda clip: signed(files=FILES[::-1]), f"is about clip {SIDECAR}", False),
+        (lambda clip: signed() if clip == CLIP else withheld(clip), "it is on hold", False),
+        (away, "nobody answers", True),
+        (lambda clip: signed() if clip == CLIP else away(clip), "nobody answers", True),
+    ],
+)
+def test_only_a_permit_that_he_hands_out_lets_it_go(tmp_path: Path, answer: Answer, words: str, retry: bool) -> None:
+    event = tried(tmp_path, peer(answer))
+    assert (event.ground, event.retry, event.unsure) == (Ground.WITHHELD, retry, False)
+    assert words in event.reason
+    assert event.reason
+
+
+def test_who_gets_it_once_more_goes_on_and_so_does_who_has_nobody_to_ask(tmp_path: Path) -> None:
+    """What goes with the clip need not have a permit of its own."""
+    given = peer(lambda clip: signed() if clip == CLIP else None)
+    for custodian in (given, peer(away, door=False), None):
+        assert tried(tmp_path, custodian).ground == Ground.MEDIUM
+
+
+def test_one_that_is_withheld_stops_no_other(tmp_path: Path) -> None:
+    answers: dict[str, Answer] = {CLIP: withheld, SIDECAR: lambda clip: signed(files=FILES[1:])}
+    with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
+        world = world_over(MemoryDisk(Random(3)), bays, custodian=peer(lambda clip: answers[clip](clip)))
+        wanted = [Wanted(clip, folder, "BWC-1") for clip, folder in FOLDERS.items()]
+        _, sought = seek(world, ("s1",), wanted, {})
+    assert isinstance(sought, PermitsSought)
+    assert (sought.asked, sought.found) == (2, 1)
+    assert "it is on hold" in sought.reason
