@@ -75,7 +75,10 @@ def test_a_rolled_back_or_forked_ledger_is_told_so(dock: Keys, tmp_path: Path) -
 def test_a_witness_that_does_not_know_us_says_what_to_do(dock: Keys, tmp_path: Path) -> None:
     other = made.keys(tmp_path / "other", "dock-9", 9)
     imposter = made.keys(tmp_path / "i", "dock-7", 9)
-    for known, words in ((other, r"answered 404: .*make this dock known there: a witness takes its checkpoint key"), (imposter, "answered 403")):
+    for known, words in (
+        (other, r"answered 404: .*make this dock known there: a witness takes its checkpoint key"),
+        (imposter, "answered 403"),
+    ):
         state = tmp_path / known.key_id
         with served(witnesses.witness_in(state, known)) as one, pytest.raises(Permanent, match=words):
             sent(dock, one, post_http(5), 5)
