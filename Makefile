@@ -10,7 +10,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-JOBS ?= 2
+# Tests wait half of their time, for devices, lines and daemons: one more of them at once than a small machine has cores.
+JOBS ?= 3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SERVE ?=
