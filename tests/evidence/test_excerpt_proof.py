@@ -188,7 +188,7 @@ def test_the_checkpoint_that_most_vouch_for_is_taken(scene: dict[str, Any], tmp_
         (b'{"asked_from_ms":', b'{"asked_from_ms":1,"asked_from_ms":', "twice"),
         (b'"asked_from_ms":2000', b'"asked_from_ms":2000.0', "whole number"),
         (b'"asked_from_ms":2000', b'"asked_from_ms":9007199254740993', "past 2\\^53-1"),
-        (b'"asked_from_ms":2000', b'"asked_from_ms":"2000"', "there is text where a whole number belongs .at asked_from_ms."),
+        (b'"asked_from_ms":2000', b'"asked_from_ms":"2000"', "text where a whole number belongs .at asked_from_ms."),
         (b'"asked_from_ms":2000', b'"approved":true,"asked_from_ms":2000', "'approved' that nobody here knows"),
         (b'"asked_from_ms":', b'"asked_from_ms": ', "canonical form"),
         (b'"file":"excerpt.mp4"', b'"file":"../../etc/passwd"', "is called excerpt.mp4 or"),
