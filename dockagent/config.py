@@ -15,13 +15,12 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from dockagent.core import mistake, officers
+from dockagent.core import mistake, officers, secret_file
 from dockagent.core.camera.profile import Profile
 from dockagent.core.camera.profile import parse as parse_profile
 from dockagent.core.officers import Keep
 from dockagent.core.permits import policy
 from dockagent.core.review.catalogue import Cataloguer
-from dockagent.core.secret_file import refuse_open_to_others
 from dockagent.core.uplink import turns as uplink
 from dockagent.core.uplink.hours import UploadHours, stretch
 from dockagent.core.uplink.link import HOUR
@@ -314,14 +313,18 @@ def officers_of(config: Config) -> officers.Officers:
         return officers.Officers(said.keep)
     if not said.key_file:
         raise UsageError('[officers] keep is "keyed" without key_file', "name a file with the agency's secret")
-    file = Path(said.key_file)
+    return officers.Officers("keyed", secret_in(said.key_file, "key_file in [officers]"))
+
+
+def secret_in(file: str, name: str) -> bytes:
+    """The secret in ``file``; ``name``: where a person named it. Raises UsageError as secret_file does."""
     try:
-        refuse_open_to_others("the secret", file, file.stat().st_mode)
-        secret = file.read_bytes().strip()
+        with Path(file).open("rb") as opened:
+            mode, data = os.fstat(opened.fileno()).st_mode, opened.read()
     except OSError as err:
-        why = f"cannot read {said.key_file}, key_file of [officers]: {mistake.in_system(err)}"
-        raise UsageError(why, "it must be readable by the agent") from err
-    return officers.Officers("keyed", secret)
+        why = f"cannot read the secret {file}: {mistake.in_system(err)}"
+        raise UsageError(why, f"check {name}, and who runs this") from err
+    return secret_file.secret_in(file, name, mode, data, os.environ.get("CREDENTIALS_DIRECTORY", ""))
 
 
 def catalogue_of(config: Config, dock: str, origin: str) -> Cataloguer | None:

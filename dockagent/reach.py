@@ -1,13 +1,10 @@
 """How the configuration says that a store is reached. Nothing is sent, and no store's client is loaded."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dockagent.clock import Clock
-from dockagent.config import Config, dock_id
-from dockagent.core import mistake
-from dockagent.core.secret_file import refuse_open_to_others
+from dockagent.config import Config, dock_id, secret_in
 from dockagent.errors import UsageError
 from dockagent.stores import Store
 from dockagent.stores.marks import StoreMarks
@@ -93,22 +90,6 @@ def secret_of(file: str, name: str) -> str:
     if not file:
         return ""
     try:
-        with Path(file).open(encoding="utf-8") as opened:
-            mode, secret = os.fstat(opened.fileno()).st_mode, opened.read().strip()
-    except OSError as err:
-        why = mistake.in_system(err)
-        raise UsageError(f"cannot read the secret {file}: {why}", f"check {name}, and who runs this") from err
+        return secret_in(file, name).decode()
     except UnicodeDecodeError as err:
         raise UsageError(f"the secret {file} is not text", f"check {name}") from err
-    if not _is_systemds(file):
-        refuse_open_to_others("the secret", file, mode)
-    if not secret:
-        raise UsageError(f"the secret {file} is empty", f"write the secret into it, or correct {name}")
-    return secret
-
-
-def _is_systemds(file: str) -> bool:
-    """Whether systemd handed it over (systemd.exec(5), LoadCredential=): it lets this user alone read it by an ACL, and
-    such a one stands in the group's bits of the mode (acl(5))."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    return bool(folder) and Path(file).parent == Path(folder)

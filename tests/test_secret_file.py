@@ -86,8 +86,17 @@ def test_one_that_holds_no_secret_is_named(secret: Path, data: bytes | None, wor
     if data is not None:
         file.write_bytes(data)
         file.chmod(0o600)
-    with pytest.raises(UsageError, match=rf"the secret {file}.* {words}.*check|the secret {file} {words}.*correct"):
-        s3_settings(load(configured(file)))
+    reads: list[Callable[[Config], object]] = [s3_settings]
+    reads += [officers_of] if words != "is not text" else []  # an agency's secret may be any bytes
+    for read in reads:
+        said = rf"the secret {file}.* {words}.*check|the secret {file} {words}.*correct"
+        with pytest.raises(UsageError, match=said):
+            read(load(configured(file)))
+
+
+def test_an_agencys_secret_need_not_be_text(secret: Path) -> None:
+    secret.write_bytes(bytes(range(0xE0, 0x100)) + b"\n")
+    assert officers_of(load(configured(secret))).secret == bytes(range(0xE0, 0x100))
 
 
 def test_what_systemd_hands_over_is_read_although_its_acl_shows_as_the_groups(
@@ -95,10 +104,12 @@ def test_what_systemd_hands_over_is_read_although_its_acl_shows_as_the_groups(
 ) -> None:
     secret.chmod(0o440)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent))
-    assert s3_settings(load(configured(secret))).secret_key == HIDDEN
+    found = load(configured(secret))
+    assert (s3_settings(found).secret_key, officers_of(found).secret) == (HIDDEN, HIDDEN.encode())
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent / "other"))
-    with pytest.raises(UsageError, match="others can read"):
-        s3_settings(load(configured(secret)))
+    for read in (s3_settings, officers_of):
+        with pytest.raises(UsageError, match="others can read"):
+            read(found)
 
 
 def test_an_administrators_secret_is_held_to_it(secret: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,7 @@ def test_a_value_of_another_kind(tmp_path: Path, text: str, said: str) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     said = mistake_in(tmp_path, f'[officers]\nkeep = "keyed"\nkey_file = "{absent}"\n')
-    assert said.startswith("cannot read /absent, key_file of [officers]: No such file or directory; ")
+    assert said.startswith("cannot read the secret /absent: No such file or directory; check key_file in [officers]")
     for act, named in (
         (lambda: tls(str(absent), "custodian"), "ca_file in [custodian]"),
         (lambda: tls("", "witnesses", (str(absent), "")), "client_cert_file and client_key_file in [witnesses]"),

@@ -64,7 +64,7 @@ def run_once(args: argparse.Namespace) -> int:
 
 _SHOWN = (
     *("seen", "receipts", "lost_races", "permits", "audits", "lines", "cosigned", "waiting", "read", "refuting"),
-    *("told", "troubles"),
+    *("told", "troubles", "untold"),
 )
 
 

@@ -5,7 +5,6 @@ An audit that finds all of it is a signed note beside the clip, ``audit.<number>
 nothing is ever repaired. Audits come last in a round, the longest due first, and only so many bytes of them.
 """
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,15 +20,17 @@ from dockagent.core.moment import rfc3339
 from dockagent.custodian import reports
 from dockagent.custodian.folders import ClipFolder
 from dockagent.custodian.holds import Holds
+from dockagent.custodian.receipts import Signed
+from dockagent.custodian.receipts import read as receipt_of
 from dockagent.custodian.reports import Report, Reports
-from dockagent.custodian.reread import Read, reread, small
+from dockagent.custodian.reread import Read, reread
 from dockagent.custodian.world import Custodian, Tally
 from dockagent.errors import Missing, Refused
 from dockagent.stores import Conflict
 from dockagent.stores.archive import Facts
 
 PREDICATE = "urn:dockagent:store-audit:1"
-_MOST_RECEIPT, _MOST_DUE = 4 << 20, 10_000
+_MOST_DUE = 10_000
 
 
 @dataclass(slots=True)
@@ -58,18 +59,18 @@ class Due:
 
 def audit(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports, tally: Tally) -> None:
     """Read a clip again and say what came of it. Raises Retryable."""
-    state = reports.state_of(folder.state, "audit")
-    if told.stands(folder.clip_id, state):
+    state = reports.audit_of(folder.state)
+    if told.altered(folder.clip_id, folder.state):
         return
     try:
         read = {name: _receipt(custodian, folder, name) for name in folder.receipts}
     except (Refused, Missing) as err:
         told.tell(Report(reports.WRONG, folder.clip_id, state, (f"audit: {err.what}",), (f"{folder.prefix}/",)))
         return
-    receipts = [receipt for receipt, _ in read.values()]
+    receipts = [one.receipt for one in read.values()]
     found, wrong = _read(custodian, folder, receipts, tally)
     for receipt in receipts:
-        wrong += _against(folder, receipt, found)
+        wrong += _against(receipt, found)
     if wrong:
         words = tuple(dict.fromkeys(wrong))
         told.tell(Report(reports.ALTERED, folder.clip_id, state, words, (f"{folder.prefix}/",)))
@@ -78,8 +79,9 @@ def audit(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports,
     unheld = _unheld(custodian, receipts) if holds.keeps(folder.clip_id) else []
     if unheld:
         words = (f"a dock has it on hold, and the store has no legal hold on {', '.join(unheld)} any more",)
-        told.tell(Report(reports.NOT_HELD, folder.clip_id, state, words, (f"{folder.prefix}/",)))
-    said = _statement(custodian, folder, found, locks, {name: digest for name, (_, digest) in read.items()})
+        of = reports.state_of(state, *words)  # not the audit's own, which would say that there is nothing to read again
+        told.tell(Report(reports.NOT_HELD, folder.clip_id, of, words, (f"{folder.prefix}/",)))
+    said = _statement(custodian, folder, found, locks, {name: one.sha256 for name, one in read.items()})
     with suppress(Conflict):  # another custodian audited it at the same time
         custodian.archive.add(folder.key(folder.next_audit), custodian.key.seal(said))
     tally.audits += 1
@@ -91,14 +93,11 @@ def _unheld(custodian: Custodian, receipts: Sequence[StoreReceipt]) -> list[str]
     return [one.key.rpartition("/")[2] for one in receipts if custodian.archive.held(one.key, one.version) == OFF]
 
 
-def _receipt(custodian: Custodian, folder: ClipFolder, name: str) -> tuple[StoreReceipt, str]:
-    """A receipt, and the SHA-256 (hex) of its envelope."""
-    data = small(custodian.archive, folder.key(name), _MOST_RECEIPT, first=True)
+def _receipt(custodian: Custodian, folder: ClipFolder, name: str) -> Signed:
     try:
-        receipt = store_receipt.read(data, [custodian.key.public, *custodian.trust.custodians])
+        return receipt_of(custodian, folder, name)
     except Refused as err:
         raise Refused(f"{name}: {err.what}") from err
-    return receipt, hashlib.sha256(data).hexdigest()
 
 
 def _read(
@@ -114,13 +113,14 @@ def _read(
             wrong.append(err.what)
         else:
             tally.read += found[name].size
+            tally.audited += found[name].size
     return found, wrong
 
 
-def _against(folder: ClipFolder, receipt: StoreReceipt, found: dict[str, Read]) -> list[str]:
+def _against(receipt: StoreReceipt, found: dict[str, Read]) -> list[str]:
     """What is not as the receipt of ``receipt.time`` says."""
     master = Held(receipt.key.rpartition("/")[2], receipt.bytes, receipt.sha256)
-    wrong = [] if receipt.key.startswith(f"{folder.prefix}/") else [f"its receipt is about {receipt.key}"]
+    wrong = list[str]()
     for one in (master, receipt.record, *receipt.objects):
         now = found.get(one.name)
         if now is None:

@@ -9,23 +9,22 @@ from array import array
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
-from dockagent.core import strict_json
 from dockagent.core.moment import rfc3339
 from dockagent.core.proof import cosignature, dsse, note
 from dockagent.core.proof.witnessing import Request
 from dockagent.custodian import reports
 from dockagent.custodian.clip_record import MARKS, Ledgers
 from dockagent.custodian.holds import Holds
-from dockagent.custodian.published import Published
+from dockagent.custodian.published import Delivered, Published, delivered
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
-from dockagent.errors import Missing, Refused
+from dockagent.errors import Missing, Permanent, Refused
 from dockagent.ledger import tiles
 from dockagent.ledger.trust import DockIdentity
 from dockagent.ledger.witness import Witness
 from dockagent.stores import Conflict
+from dockagent.stores.keys import checked
 
 COSIGNED = "custodian/cosigned/"
 MARK_RECORDS = 256  # a mark is written after so many records, or once a day
@@ -120,9 +119,10 @@ def _check_delivered(
     mark, marked_ms = ledgers.marked(dock.id)
     lost = holds.open(dock.id)
     for number, entry in ledger.entries(mark, ledger.head.size):
+        custodian.beat()
         payload = dsse.parse(entry).payload
-        if b'"type":"receipt"' in payload:
-            lost |= _lost(custodian, dock, strict_json.parse(payload), number, ids, told)
+        if b'"type":"receipt"' in payload and (said := delivered(payload, number)) is not None:
+            lost |= _lost(custodian, dock, said, number, ids, told)
     grown = ledger.head.size - mark
     late = custodian.now_ms() - marked_ms > DAY_MS
     if not lost and grown > 0 and (grown >= MARK_RECORDS or late):
@@ -133,25 +133,30 @@ def _check_delivered(
             raise Refused(f"another tree of {ledger.head.size} records was compared before: a fork") from err
 
 
-def _where(custodian: Custodian, key: str) -> str:
+def where(custodian: Custodian, key: str) -> str:
     """Where an object is that cannot be read. Raises Retryable."""
-    hidden = len(custodian.archive.versions(key))
+    versions = custodian.archive.versions(key)
+    hidden = len(versions)
     if not hidden:
         return "it is not in the store"
+    if versions == [""]:  # Swift lists a large object whose segments are gone
+        return "it is listed and cannot be read: somebody deleted it, or parts of it are missing"
     what = "a version of it is" if hidden == 1 else f"{hidden} versions of it are"
     return f"somebody deleted it, and {what} still there: take the delete marker over {key} away to bring it back"
 
 
-def _lost(custodian: Custodian, dock: DockIdentity, said: dict[str, Any], number: int, ids: Ids, told: Reports) -> bool:
-    """Whether a clip that the ledger says was delivered is not in the store; reported then."""
-    what = said["what"]
-    clip, key = what["clip_id"], what["receipt"]["key"]
+def _lost(custodian: Custodian, dock: DockIdentity, said: Delivered, number: int, ids: Ids, told: Reports) -> bool:
+    """Whether a clip that the ledger says was delivered is not in the store; reported then. Raises Refused for a place
+    that no store has."""
+    clip, key = said.clip_id, said.receipt.key
     if clip in ids or not key.startswith(("clips/", "quarantine/")):
         return False
     try:
-        with custodian.archive.open(key):
+        with custodian.archive.open(checked(key)):
             return False
+    except Permanent as err:
+        raise Refused(f"record {number} is malformed: {err.what}") from err
     except Missing:
-        words = f"record {number} of dock {dock.id} says that it was delivered; {_where(custodian, key)}"
+        words = f"record {number} of dock {dock.id} says that it was delivered; {where(custodian, key)}"
         told.tell(Report(reports.LOST, clip, reports.state_of(key), (words,), (key,)))
         return True

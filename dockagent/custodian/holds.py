@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -30,16 +30,26 @@ from dockagent.custodian import legal_hold, reports
 from dockagent.custodian.clip_record import Ledgers
 from dockagent.custodian.folders import ClipFolder
 from dockagent.custodian.legal_hold import MOST_VERSIONS
-from dockagent.custodian.published import Published
+from dockagent.custodian.published import ClipId, Published, delivered, formed, said_by
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.reread import small
 from dockagent.custodian.world import Custodian
-from dockagent.errors import Missing, Refused
+from dockagent.errors import Missing, Refused, Retryable
+from dockagent.ledger import tiles
 from dockagent.stores import Conflict
 
 _NAME = re.compile(r"custodian/holds/([0-9a-f]{32})/((.+)\.(\d{15})\.(?:(set|cleared)|refused\.[1-9]\d?)\.json)")
 _SET, _CLEARED = b'"type":"hold.set"', b'"type":"hold.clear"'
 _DELIVERED = b'"type":"receipt"'
+
+
+class _Set(msgspec.Struct, frozen=True):
+    clip_id: ClipId
+
+
+class _Clear(msgspec.Struct, frozen=True):
+    clip_id: ClipId
+    hold: Annotated[int, msgspec.Meta(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,9 @@ class Act:
 
 @dataclass(slots=True)
 class Holds:
-    """What ledgers and notes say about holds, read once for each round."""
+    """What ledgers and notes say about holds, read once for each round. Of a dock whose ledger was not read to its end
+    nobody can tell what it has on hold. ``unread``: the store did not give it, and is asked again; ``_wrong``: it is
+    damaged, forged, or signed by keys that the trust files do not have."""
 
     custodian: Custodian
     _acts: dict[str, list[Act]] = field(default_factory=dict)
@@ -73,9 +85,11 @@ class Holds:
     _tried: dict[str, set[Act]] = field(default_factory=dict)
     _by_dock: set[str] = field(default_factory=set)
     _wrong: dict[str, Refused | Missing] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Lists the notes. Raises Retryable."""
+        self.unread = {one.id for one in self.custodian.trust.docks}
         for one in self.custodian.archive.list(hold_note.FOLDER):
             found = _NAME.fullmatch(one.key)
             if found is not None and found[5]:
@@ -84,30 +98,47 @@ class Holds:
                 self._refused.setdefault(found[1], []).append(found[2])
                 self._tried.setdefault(found[1], set()).add(Act(found[3], int(found[4]), cleared=False))
 
-    def read(self, dock: str, ledgers: Ledgers, ledger: Published) -> None:
-        """Take in what the ledger of ``dock`` says since it was last compared with the store; a record that no trusted
-        dock signed says nothing, and is for :meth:`check`. Raises Retryable, and Refused and Missing where the ledger
-        is damaged."""
-        start, _ = ledgers.marked(dock)
+    def read(self, dock: str, ledgers: Ledgers, ledger: Published | None) -> None:
+        """Take in what the ledger of ``dock`` says since it was last compared with the store; a record that cannot be
+        believed is for :meth:`check`. Raises Retryable, also where less is there than before: a store may show an old
+        state for a while. Raises Refused and Missing where the ledger is damaged."""
+        start, size = ledgers.marked(dock)[0], ledger.head.size if ledger is not None else 0
+        if size < start:
+            why = f"the published ledger has {size} records, and {start} were seen of it before"
+            raise Retryable(why, f"bring {tiles.prefix(dock)} back as it was; until then nobody can tell its holds")
+        if ledger is not None:
+            self._read(dock, ledgers, ledger, start)
+        self.unread.discard(dock)
+
+    def _read(self, dock: str, ledgers: Ledgers, ledger: Published, start: int) -> None:
         for index, entry in ledger.entries(start, ledger.head.size):
-            payload = dsse.parse(entry).payload
-            if _SET in payload or _CLEARED in payload:
-                try:
-                    self._take(dock, ledgers.believed(dock, ledger, index, entry), index)
-                except (Refused, Missing) as err:
-                    self._wrong.setdefault(dock, err)
-            elif _DELIVERED in payload:
-                what = strict_json.parse(payload)["what"]
-                if what["receipt"].get("hold"):
-                    self._by_dock.add(what["clip_id"])
+            self.custodian.beat()
+            try:
+                self._look(dock, ledgers, ledger, index, entry)
+            except (Refused, Missing) as err:
+                self._wrong.setdefault(dock, err)
+
+    def doubt(self, dock: str, err: Refused | Missing) -> None:
+        """Note that the ledger of ``dock`` cannot be believed, so that nobody can tell what it has on hold."""
+        self._wrong.setdefault(dock, err)
+        self.unread.discard(dock)
+
+    def _look(self, dock: str, ledgers: Ledgers, ledger: Published, index: int, entry: bytes) -> None:
+        payload = dsse.parse(entry).payload
+        if _SET in payload or _CLEARED in payload:
+            self._take(dock, ledgers.believed(dock, ledger, index, entry), index)
+        elif _DELIVERED in payload and (what := delivered(payload, index)) is not None and what.receipt.hold:
+            self._by_dock.add(what.clip_id)
 
     def _take(self, dock: str, said: Any, index: int) -> None:
-        what, cleared = said["what"], said["type"] == "hold.clear"
-        act = Act(dock, what["hold"] if cleared else index, cleared)
-        self._acts.setdefault(what["clip_id"], []).append(act)
+        if said_by(said, ("hold.clear",)):
+            clear = formed(said, _Clear, index)
+            self._acts.setdefault(clear.clip_id, []).append(Act(dock, clear.hold, cleared=True))
+        elif said_by(said, ("hold.set",)):
+            self._acts.setdefault(formed(said, _Set, index).clip_id, []).append(Act(dock, index, cleared=False))
 
     def check(self, dock: str) -> None:
-        """Raises Refused or Missing for the first record about a hold that could not be believed."""
+        """Raises Refused or Missing for the first thing in the ledger of ``dock`` that could not be believed."""
         if dock in self._wrong:
             raise self._wrong[dock]
 
@@ -116,8 +147,19 @@ class Holds:
         return clip_id in self._acts
 
     def keeps(self, clip_id: str) -> bool:
-        """Whether any dock has this clip on hold. Raises Retryable."""
+        """Whether any dock has this clip on hold, as far as its ledger could be read. Raises Retryable."""
         return bool(self._active(clip_id))
+
+    def forbids(self, clip_id: str) -> str:
+        """Why this clip may have no permit, or empty. Raises Retryable, also while a dock is unread."""
+        if self.keeps(clip_id):
+            return "it is on hold: a dock says so in its published ledger"
+        if self.unread:
+            why = f"nobody can tell now what dock {min(self.unread)} has on hold: its ledger could not be read"
+            raise Retryable(why, "it is read again in the next round")
+        if self._wrong:
+            return f"nobody can tell what dock {min(self._wrong)} has on hold: its published ledger cannot be believed"
+        return ""
 
     def as_read(self) -> "Holds":
         """The same as it is known now, for other threads to ask: what is carried out later does not change it."""
@@ -127,12 +169,14 @@ class Holds:
         return other
 
     def open(self, dock: str) -> bool:
-        """Whether something that this dock's ledger asks for was not carried out yet. Raises Retryable."""
-        return any(act.dock == dock for clip_id in self._acts for act in self._left(clip_id))
+        """Whether something that this dock's ledger asks for, or may ask for, was not carried out yet. Raises
+        Retryable."""
+        return dock in self.unread or any(act.dock == dock for clip_id in self._acts for act in self._left(clip_id))
 
     def carry_out(self, folder: ClipFolder, told: Reports) -> None:
         """Do what is to be done about a clip. Raises Retryable."""
         for act in self._left(folder.clip_id):
+            self.custodian.beat()  # never in the middle of one: what was half set would count as somebody else's
             if not folder.masters:
                 return  # a dock is still delivering it; it asks for the hold itself
             over = act.opposite in self._acts[folder.clip_id]

@@ -40,5 +40,6 @@ def turn(archive: Archive, key: str, name: str, version: str, *, on: bool) -> He
         archive.hold(key, version, on=on)
         now = archive.held(key, version)
     if now != wanted:
-        raise Refused(f"the store took its legal hold for {key} and does not say that it is {wanted}")
+        why = f"the store took its legal hold for {key} and does not say that it is {wanted}"
+        raise Refused(why, "try it with `dockagent store check`, and ask who runs the store")
     return Held(name, version, before, now)

@@ -3,8 +3,6 @@
 One that ran out is renewed as often as the policy says, as ``permit.2.json`` and so on, where all of it holds again.
 """
 
-import hashlib
-
 from dockagent.core.central import store_receipt
 from dockagent.core.central.store_receipt import OFF, StoreReceipt
 from dockagent.core.permits import permit as permits
@@ -12,12 +10,10 @@ from dockagent.core.permits.permit import Named, Permit
 from dockagent.custodian import legal_hold
 from dockagent.custodian.clip_record import Record, read_records
 from dockagent.custodian.folders import ClipFolder
-from dockagent.custodian.reread import small
+from dockagent.custodian.receipts import read as receipt_of
 from dockagent.custodian.world import Custodian, PermitPolicy
 from dockagent.errors import Refused
 from dockagent.stores.archive import Facts
-
-_MOST = 4 << 20
 
 
 def due(custodian: Custodian, folder: ClipFolder) -> bool:
@@ -34,11 +30,13 @@ def due(custodian: Custodian, folder: ClipFolder) -> bool:
 def sign(custodian: Custodian, folder: ClipFolder) -> str:
     """Sign the permit for a clip; why there is none, or empty where there is. Raises Retryable, Conflict where another
     custodian was first."""
-    data = small(custodian.archive, folder.key(folder.main_receipt), _MOST, first=True)
     try:
-        receipt = store_receipt.read(data, [custodian.key.public, *custodian.trust.custodians])
+        signed = receipt_of(custodian, folder, folder.main_receipt)
     except Refused as err:
         return err.what
+    receipt = signed.receipt
+    if why := never(receipt):  # before the store is asked for anything
+        return why
     with custodian.archive.open(receipt.key) as held:  # what the store states now, not when the receipt was signed
         now = custodian.archive.locks(receipt.key, held.facts)
     hold = legal_hold.on_masters(custodian.archive, folder)
@@ -51,20 +49,25 @@ def sign(custodian: Custodian, folder: ClipFolder) -> str:
     mine = [one for one in records if one.sha256 == receipt.record.sha256]
     if not mine:
         return "the record that the receipt rests on is not here any more"
-    permit = _permit(custodian, receipt, mine[0], hashlib.sha256(data).hexdigest(), now)
+    permit = _permit(custodian, receipt, mine[0], signed.sha256, now)
     name = store_receipt.permit_name(folder.permits + 1)
     custodian.archive.add(folder.key(name), custodian.key.seal(permits.statement(permit)))
     return ""
 
 
-def against(receipt: StoreReceipt, policy: PermitPolicy, now_ms: int, mode: str, until_ms: int, hold: str) -> str:
-    """What speaks against a permit, or empty. ``mode``, ``until_ms``, ``hold``: what the store states now."""
+def never(receipt: StoreReceipt) -> str:
+    """Why nothing that rests on this receipt may be erased, whatever the store states; or empty."""
     if receipt.quarantine:
         return f"it is in quarantine: {receipt.quarantine}"
     if receipt.findings:
         return f"its receipt has findings: {receipt.findings[0]}"
     if receipt.checkpoint is None:
         return "no published ledger shows its record"
+    return ""
+
+
+def against(receipt: StoreReceipt, policy: PermitPolicy, now_ms: int, mode: str, until_ms: int, hold: str) -> str:
+    """What the policy has against a permit, or empty. ``mode``, ``until_ms``, ``hold``: what the store states now."""
     if hold != OFF:
         return f"there is a legal hold on it, or nobody can tell ({hold})"
     if policy.modes and mode not in policy.modes:

@@ -5,9 +5,12 @@ right edge, a whole one hashes to its place in the tile above it, an entry to it
 kept for as long as this object lives, which is one round.
 """
 
-import json
 from collections.abc import Iterator
+from typing import Annotated, Any, TypeVar
 
+import msgspec
+
+from dockagent.core import mistake, strict_json
 from dockagent.core.proof import dsse, merkle, note
 from dockagent.core.proof.tlog_proof import TlogProof
 from dockagent.errors import Refused
@@ -17,7 +20,28 @@ from dockagent.ledger.tiles_read import Get
 
 _ADMITS = ("admit", "quarantine")
 _LEVEL = 8  # a tile holds so many levels of the tree
-_KEPT = 64  # bundles
+_KEPT = 4  # bundles: of each dock, until the round ends
+
+_Form = TypeVar("_Form")
+ClipId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a store proved to a dock: the ``key`` of the master, and the legal ``hold`` on it, or empty."""
+
+    key: str
+    hold: str = ""
+
+
+class Delivered(msgspec.Struct, frozen=True):
+    """What a record ``receipt`` says, as far as it matters here."""
+
+    clip_id: ClipId
+    receipt: Kept
+
+
+class _Admitted(msgspec.Struct, frozen=True):
+    record_sha256: str
 
 
 class Published:
@@ -46,8 +70,8 @@ class Published:
         for number, entry in self.entries(start, self.head.size):
             payload = dsse.parse(entry).payload
             if wanted in payload:
-                said = json.loads(payload)
-                if said.get("type") in _ADMITS and said.get("what", {}).get("record_sha256") == record_sha256:
+                said = strict_json.parse(payload)
+                if said_by(said, _ADMITS) and formed(said, _Admitted, number).record_sha256 == record_sha256:
                     return number, entry
         return None
 
@@ -100,9 +124,29 @@ class Published:
     def _bundle(self, index: int) -> list[bytes]:
         if index not in self._bundles:
             if len(self._bundles) >= _KEPT:
-                self._bundles.clear()
+                del self._bundles[next(iter(self._bundles))]
             self._bundles[index] = list(tiles_read.bundle(self._get, index, self._tile(0, index)))
         return self._bundles[index]
+
+
+def said_by(record: Any, kinds: tuple[str, ...]) -> bool:
+    """Whether the JSON of an entry is a record of one of these kinds."""
+    return isinstance(record, dict) and record.get("type") in kinds
+
+
+def formed(record: Any, form: type[_Form], number: int) -> _Form:
+    """What record ``number`` says, once it was found to be of a kind. Raises Refused where it has not that kind's form:
+    a dock that is trusted signs what it likes."""
+    try:
+        return msgspec.convert(record.get("what"), form)
+    except msgspec.ValidationError as err:
+        raise Refused(f"record {number} is malformed: {mistake.in_form(err)}") from err
+
+
+def delivered(payload: bytes, number: int) -> Delivered | None:
+    """What the payload of an entry says that a dock delivered; None where it says something else. Raises Refused."""
+    record = strict_json.parse(payload)
+    return formed(record, Delivered, number) if said_by(record, ("receipt",)) else None
 
 
 def _split(size: int) -> int:

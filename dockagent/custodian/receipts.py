@@ -5,7 +5,9 @@ nobody signed who is trusted is reported, and the clip gets its receipt under an
 receipt, or has another size than the receipt says, is to be read again at once.
 """
 
+import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dockagent.core.central import store_receipt
@@ -20,6 +22,16 @@ from dockagent.errors import Missing, Refused
 MOST = 4 << 20  # bytes of an envelope
 _KEPT_EVERY = 500  # looks
 MOST_LOOKS = 10_000  # in a round; the others count by their names until the next ones
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A receipt as it lies there: what it says, when it came (ms since 1970 UTC, by the store's clock), and the SHA-256
+    (hex) of its envelope."""
+
+    receipt: StoreReceipt
+    came_ms: int
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -80,13 +92,14 @@ class Receipts:
         if self.looks % _KEPT_EVERY == 0:
             self.custodian.known.keep()  # a round over many may be cut off
         try:
-            receipt, at_ms = read(self.custodian, folder, name)
+            found = read(self.custodian, folder, name)
         except Missing:
             return  # it went since the listing
         except Refused as err:
             words, state = (f"{name} is no receipt: {err.what}",), self._state(folder, name)
             self.told.tell(Report(reports.FALSE, folder.clip_id, state, words, (folder.key(name),)))
             return
+        receipt, at_ms = found.receipt, found.came_ms
         master = receipt.key.rpartition("/")[2]
         here = folder.objects.get(master)
         latest = at_ms if at_ms % 1000 else at_ms + 999  # some stores tell only the second
@@ -96,15 +109,23 @@ class Receipts:
         yield master, changed
 
 
-def read(custodian: Custodian, folder: ClipFolder, name: str) -> tuple[StoreReceipt, int]:
-    """What lies under a receipt's name, and when it came (ms since 1970 UTC, by the store's clock); of several versions
-    the first counts. Raises Missing, Retryable, and Refused for what no custodian who is trusted signed about a master
-    in this folder."""
+def read(custodian: Custodian, folder: ClipFolder, name: str) -> Signed:
+    """What lies under a receipt's name; of several versions the first counts. Raises Missing, Retryable, and Refused
+    for what no custodian who is trusted signed about a master in this folder."""
     data, facts = stored(custodian.archive, folder.key(name), MOST, first=True)
     receipt = store_receipt.read(data, custodian.custodians)
     if (receipt.clip_id, receipt.key.rpartition("/")[0]) != (folder.clip_id, folder.prefix):
         raise Refused(f"it is about {receipt.key[:200]} of clip {receipt.clip_id[:64]}")
-    return receipt, facts.modified_ms
+    return Signed(receipt, facts.modified_ms, hashlib.sha256(data).hexdigest())
+
+
+def gone(custodian: Custodian, folder: ClipFolder) -> list[StoreReceipt]:
+    """The receipts in a folder without masters: each is about one that was there. Raises Retryable."""
+    found = list[StoreReceipt]()
+    for name in folder.receipts:
+        with suppress(Missing, Refused):  # what is no receipt says nothing
+            found.append(read(custodian, folder, name).receipt)
+    return found
 
 
 def _named(folder: ClipFolder, name: str) -> list[str]:

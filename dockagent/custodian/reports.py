@@ -21,6 +21,7 @@ NOT_HELD, STILL_HELD, FALSE = "not-held", "still-held", "false-receipt"
 UNFINISHED, LEDGER, OVERDUE, LOST, LINE, STRAY = "unfinished", "ledger", "overdue", "lost", "catalogue", "stray"
 REFUTING = frozenset((ALTERED, WRONG, UNRECORDED, LOST, LINE, LEDGER, FALSE))
 """The kinds that say that something is not what it must be; the others are findings."""
+_DOUBTING = frozenset((ALTERED, WRONG, UNRECORDED))
 
 _NAME = re.compile(re.escape(PREFIX) + r"([a-z-]+)/(.+)-([0-9a-f]{16})\.json")
 
@@ -47,6 +48,11 @@ def state_of(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def audit_of(state: str) -> str:
+    """The state's name under which an audit's find is reported, for a folder in ``state``."""
+    return state_of(state, "audit")
+
+
 class Reports:
     """What is reported already, and what is reported in this round."""
 
@@ -55,6 +61,7 @@ class Reports:
         self._custodian, self._tally = custodian, tally
         self._trust = hashlib.sha256(custodian.trust.encode()).hexdigest()
         self._known: dict[tuple[str, str], list[str]] = {}
+        self._counted: set[str] = set()
         for one in custodian.archive.list(PREFIX):
             if (found := _NAME.fullmatch(one.key)) is not None:
                 self._known.setdefault((found[2], found[3]), []).append(found[1])
@@ -71,6 +78,18 @@ class Reports:
             self._count(Report(kind, what, state, ()))
         return bool(kinds)
 
+    def altered(self, clip_id: str, state: str) -> bool:
+        """Whether an audit of a clip's folder in this state found that it is not what it must be. It counts for this
+        round too."""
+        audited = audit_of(state)
+        return not REFUTING.isdisjoint(self._known.get((clip_id, audited), ())) and self.stands(clip_id, audited)
+
+    def doubted(self, clip_id: str, state: str) -> bool:
+        """Whether it was reported of a clip whose folder is in this state that it is not what it must be, by a round or
+        an audit. Other threads may ask."""
+        states = state, self.believing(state), audit_of(state)
+        return any(not _DOUBTING.isdisjoint(self._known.get((clip_id, one), ())) for one in states)
+
     def tell(self, report: Report) -> None:
         """Write a report, unless it was written before. Raises Retryable."""
         self._count(report)
@@ -83,7 +102,8 @@ class Reports:
         self._tally.new[report.kind] += 1
 
     def _count(self, report: Report) -> None:
-        if report.key not in self._tally.told:
+        if report.key not in self._counted:
+            self._counted.add(report.key)
             self._tally.told.append(report.key)
             self._tally.refuting += report.kind in REFUTING
 

@@ -17,12 +17,12 @@ from dockagent.core.central import store_receipt
 from dockagent.custodian import permits, reports
 from dockagent.custodian.audit import Due, audit
 from dockagent.custodian.clip_record import Ledgers
-from dockagent.custodian.docks import Ids, check_dock, check_signed
+from dockagent.custodian.docks import Ids, check_dock, check_signed, where
 from dockagent.custodian.examine import Found, Waits, examine
 from dockagent.custodian.folders import CLIPS, QUARANTINE, ClipFolder, folders
 from dockagent.custodian.holds import Holds
 from dockagent.custodian.lines import check_line
-from dockagent.custodian.receipts import Receipts, read
+from dockagent.custodian.receipts import Receipts, gone, read
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
 from dockagent.errors import DockError, Missing, Refused
@@ -46,19 +46,20 @@ def once(
     whole: bool = True,
     refused: Refusals | None = None,
     saw: Callable[[str, str], None] = lambda clip_id, prefix: None,
-    heard: Callable[[Holds], None] = lambda holds: None,
+    heard: Callable[[Holds, Reports], None] = lambda holds, told: None,
+    good: Callable[[str, bool], None] = lambda prefix, good: None,
 ) -> Tally:
     """One round over the store. ``whole``: also over what is other custodians' share and waits too long there.
-    ``saw``: told each clip's id and folder; ``heard``: told of the docks' holds as soon as they are read.
-    Raises Retryable where the store cannot
-    even be listed."""
-    tally, refused = Tally(), {} if refused is None else refused
+    ``saw``: told each clip's id and folder; ``heard``: told of the docks' holds as soon as they are read, and of the
+    reports; ``good``: told of a clip's folder whether its masters are what its receipts say. Raises Retryable where the
+    store cannot even be listed."""
+    tally, refused = Tally(), _pruned(custodian, refused)
     told, ledgers, ids, strays = Reports(custodian, tally), Ledgers(custodian), Ids(), list[str]()
     holds, audits, receipts = Holds(custodian), Due(custodian), Receipts(custodian, told)
     docks = [one for one in _newest(custodian) if custodian.share.mine(one.id)]
     for dock in _newest(custodian):  # others' docks too: whoever signs permits must know of every hold
         _apart(tally, f"dock {dock.id}", partial(_open, custodian, ledgers, holds, dock))
-    heard(holds.as_read())
+    heard(holds.as_read(), told)
     for folder in _listing(custodian, strays, whole=whole):
         custodian.beat()
         tally.seen += 1
@@ -68,13 +69,13 @@ def once(
         if holds.due(folder.clip_id):
             _apart(tally, f"{folder.prefix}: hold", partial(holds.carry_out, folder, told))
         if custodian.share.mine(_camera(folder)) or _left_over(custodian, folder):
-            judged = partial(_judged, custodian, folder, receipts, audits, holds, told, tally)
+            judged = partial(_judged, custodian, folder, receipts, audits, holds, told, tally, good)
             _apart(tally, folder.prefix, partial(_one, custodian, judged, ledgers, holds, told, tally, refused))
     for dock in docks:
+        custodian.beat()
         _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, holds, told, tally))
-    already = tally.read
     for folder in audits.oldest_first():
-        if tally.read - already >= custodian.settings.audit_bytes:
+        if tally.audited >= custodian.settings.audit_bytes:
             break
         _apart(tally, f"{folder.prefix}: audit", partial(audit, custodian, folder, holds, told, tally))
     for key in strays[:_MOST_STRAYS]:
@@ -85,12 +86,24 @@ def once(
 
 
 def _open(custodian: Custodian, ledgers: Ledgers, holds: Holds, dock: DockIdentity) -> None:
+    custodian.beat()
+    ledgers.marked(dock.id)  # before the checkpoint is read: whoever marks meanwhile has seen a newer one
     try:
         if (ledger := ledgers.of(dock.id)) is not None:
             check_signed(ledger, dock, custodian)
-            holds.read(dock.id, ledgers, ledger)
-    except (Refused, Missing):
-        return  # said when the dock is checked
+        holds.read(dock.id, ledgers, ledger)
+    except (Refused, Missing) as err:
+        holds.doubt(dock.id, err)  # said when the dock is checked
+
+
+def _pruned(custodian: Custodian, refused: Refusals | None) -> Refusals:
+    """Without those that are to be asked about again: there is room for only so many."""
+    if refused is None:
+        return {}
+    now = custodian.now_ms()
+    for prefix in [prefix for prefix, until_ms in refused.items() if until_ms <= now]:
+        del refused[prefix]
+    return refused
 
 
 def _apart(tally: Tally, what: str, act: Callable[[], None]) -> None:
@@ -98,8 +111,8 @@ def _apart(tally: Tally, what: str, act: Callable[[], None]) -> None:
     try:
         act()
     except (DockError, OSError) as err:
-        log.warning("%s: %s", what, err)
-        tally.troubles.append(f"{what}: {err}")
+        if tally.trouble(f"{what}: {err}"):
+            log.warning("%s: %s", what, err)
 
 
 def _newest(custodian: Custodian) -> list[DockIdentity]:
@@ -136,19 +149,31 @@ def _judged(
     holds: Holds,
     told: Reports,
     tally: Tally,
+    good: Callable[[str, bool], None],
 ) -> ClipFolder | None:
     """The folder with its receipts told from what is only called so; None where a master is not what its receipt
-    says."""
+    says, or was not read again yet."""
     folder, again = receipts.judge(folder)
+    same = not again or _same(custodian, folder, holds, told, tally)
+    good(folder.prefix, same)
     if not again:
         audits.see(folder)
-        return folder
+    elif same:
+        receipts.settled(folder)
+    return folder if same else None
+
+
+def _same(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports, tally: Tally) -> bool:
+    """Whether a master that changed since its receipt was read again and is what it says. Only so much is read in a
+    round: where a store was copied every master is younger than its receipt."""
+    if told.altered(folder.clip_id, folder.state):
+        return False
+    if tally.audited >= custodian.settings.audit_bytes:
+        tally.waiting += 1
+        return False
     good = tally.audits
     audit(custodian, folder, holds, told, tally)
-    if tally.audits == good:
-        return None
-    receipts.settled(folder)
-    return folder
+    return tally.audits > good
 
 
 def _one(
@@ -169,8 +194,14 @@ def _one(
         _unfinished(custodian, folder, told, tally)
     elif not permits.due(custodian, folder) or custodian.now_ms() < refused.get(folder.prefix, 0):
         return
-    elif not holds.keeps(folder.clip_id):  # else none, whatever the store could be told of the hold
+    elif _free(folder, holds, told):
         _permit(custodian, folder, tally, refused)
+
+
+def _free(folder: ClipFolder, holds: Holds, told: Reports) -> bool:
+    """Whether no audit has found that it is altered, which dates and sizes need not tell, and no dock has it on hold,
+    whatever the store could be told of that. Where a ledger was not read, that was said once for all clips."""
+    return not told.altered(folder.clip_id, folder.state) and not holds.unread and not holds.forbids(folder.clip_id)
 
 
 def _receive(custodian: Custodian, folder: ClipFolder, ledgers: Ledgers, told: Reports, tally: Tally) -> None:
@@ -218,11 +249,16 @@ def _another_was_first(custodian: Custodian, folder: ClipFolder, name: str) -> b
 
 
 def _unfinished(custodian: Custodian, folder: ClipFolder, told: Reports, tally: Tally) -> None:
-    """A record or a preview without a master: a dock is still at it, or never came back."""
+    """A record or a preview without a master: a dock is still at it, or never came back; where it has its receipt,
+    somebody took the master away."""
+    if told.stands(folder.clip_id, folder.state):
+        return
+    if was := gone(custodian, folder):
+        words = tuple(f"{one.key} was there at {one.time}; {where(custodian, one.key)}" for one in was)
+        told.tell(Report(reports.ALTERED, folder.clip_id, folder.state, words, (f"{folder.prefix}/",)))
+        return
     if custodian.now_ms() - folder.since_ms < custodian.settings.settle_ms:
         tally.waiting += 1
-        return
-    if told.stands(folder.clip_id, folder.state):
         return
     words = ("a dock began to deliver it, and the master has not come",)
     told.tell(Report(reports.UNFINISHED, folder.clip_id, folder.state, words, (f"{folder.prefix}/",)))

@@ -4,10 +4,11 @@
 ``GET /permits/<clip_id>?folder=<folder>`` with the clip's folder in the store, which every dock knows: one read of the
 store each, and no index to keep. ``name`` chooses another receipt than ``receipt.json``. ``GET /holds/<clip_id>?name=
 <dock>.<record>``: what became of the hold that a record of that dock's ledger set. No permit is handed out while
-the clip is on hold, by any dock as the newest round has read it, or in the store now. What was handed out cannot be
-called back: docks ask once more right before they erase. ``GET /health`` and
-``/metrics`` for those who watch over it; the first says by which keys it signs, so that a dock can tell that this is
-not the custodian whom it believes. What is handed out is signed; who may ask, TLS decides.
+the clip is on hold, by any dock as the newest round has read it, or in the store now; while nobody can tell; and while
+a report says that the clip is not what it must be. What was handed out cannot be called back: docks ask once more right
+before they erase. ``GET /health`` and ``/metrics`` for those who watch over it; the first says by which keys it signs,
+so that a dock can tell that this is not the custodian whom it believes. What is handed out is signed; who may ask, TLS
+decides.
 """
 
 import json
@@ -96,11 +97,13 @@ class Desk:
         if holds is None:
             return Answer(503, b"no round has read the docks' holds lately\n")
         try:
-            if holds.keeps(clip_id):
-                return _withheld("it is on hold: a dock says so in its published ledger")
+            if why := holds.forbids(clip_id):
+                return _withheld(why)
             found = list(folders(self.archive.list(f"{prefix}/"), []))
             if not found or not found[0].permits:
                 return Answer(404, _NONE)
+            if self.state.doubted(found[0]):
+                return _withheld("what lies in the store is not what its receipt says, or was not read again yet")
             hold = legal_hold.on_masters(self.archive, found[0])
         except DockError as err:
             return _store_away(err)

@@ -142,7 +142,7 @@ def rounds(
         now = custodian.now_ms()
         whole = now >= whole_at or whole_at - now > whole_minutes * MINUTE_MS
         try:
-            tally = once(custodian, whole=whole, refused=refused, saw=state.saw, heard=state.heard)
+            tally = once(custodian, whole=whole, refused=refused, saw=state.saw, heard=state.heard, good=state.good)
         except Ended:
             return
         except (DockError, OSError) as err:
@@ -163,7 +163,7 @@ def words(tally: Tally) -> str:
         f" {tally.lines} catalogue lines, {tally.cosigned} checkpoints cosigned, {tally.waiting} waiting,"
         f" {len(tally.told)} reports stand"
         + (f"; new: {new}" if new else "")
-        + (f"; {len(tally.troubles)} could not be looked at" if tally.troubles else "")
+        + (f"; {len(tally.troubles) + tally.untold} could not be looked at" if tally.troubles else "")
     )
 
 

@@ -2,6 +2,8 @@
 ``[custodian]`` is about the other side: whom it believes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -127,11 +129,22 @@ def trust_of(file: File) -> Trust:
 
 
 def _files(path: Path) -> list[Path]:
-    return sorted(path.glob("*.json")) if path.is_dir() else [path]
+    """A folder that cannot be listed is no empty one: its docks, and their holds, would count no more."""
+    with _readable(path):
+        try:
+            return sorted(one for one in path.iterdir() if one.suffix == ".json")
+        except NotADirectoryError:
+            return [path]
 
 
 def _read(path: Path) -> Trust:
-    try:
+    with _readable(path):
         return trust.parse(path.read_bytes())
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as err:
         raise UsageError(f"cannot read the trust file {path}: {err.strerror}", "check trust of [custodian]") from err

@@ -17,6 +17,8 @@ from dockagent.ledger.witness import Witness
 from dockagent.stores.archive import Archive
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
+MOST_TROUBLES = 1000
+"""A store that goes away in the middle of a round is in trouble with each clip: so many are said, others counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class Custodian:
 @dataclass(slots=True)
 class Tally:
     """What a round did. ``told``: reports that were written now, or stand already; ``refuting``: how many of them say
-    that something is not what it must be; ``waiting``: clips that are too young to be judged. ``read``: bytes."""
+    that something is not what it must be; ``waiting``: clips that are too young to be judged. ``read``: bytes.
+    ``audited``: bytes that were read again of what has its receipt. ``untold``: how many troubles there were beside
+    those in ``troubles``."""
 
     seen: int = 0
     receipts: int = 0
@@ -114,10 +118,20 @@ class Tally:
     cosigned: int = 0
     waiting: int = 0
     read: int = 0
+    audited: int = 0
     refuting: int = 0
     told: list[str] = field(default_factory=list)
     new: Counter[str] = field(default_factory=Counter)
     troubles: list[str] = field(default_factory=list)
+    untold: int = 0
+
+    def trouble(self, words: str) -> bool:
+        """Note that something could not be looked at; whether there is room left to say what."""
+        room = len(self.troubles) < MOST_TROUBLES
+        if room:
+            self.troubles.append(words)
+        self.untold += not room
+        return room
 
     @property
     def exit_code(self) -> int:

@@ -19,7 +19,8 @@ from dockagent.stores.shelf import Absent, Shelf
 
 _MOST = 4 << 20
 _LONGEST = 500  # characters of a reason
-_MOST_UNSIGNED = 3  # answers that nobody signed, for as many clips: then it is no custodian who answers
+MOST_UNSIGNED = 3
+"""Answers that nobody signed, for as many clips or holds: then it is no custodian who answers."""
 
 
 def ask(world: World, wanted: Sequence[Wanted]) -> tuple[ev.Event, ...]:
@@ -29,7 +30,7 @@ def ask(world: World, wanted: Sequence[Wanted]) -> tuple[ev.Event, ...]:
         raise Missing("no custodian is named", "name one in [custodian]")
     events, reason, tried, found, unsigned = list[ev.Event](), "", 0, 0, 0
     for one in wanted:
-        if unsigned >= _MOST_UNSIGNED:
+        if unsigned >= MOST_UNSIGNED:
             break
         tried += 1
         try:
@@ -74,19 +75,20 @@ def _answer(custodian: Counterparty, one: Wanted) -> _Answer | _Nothing:
         try:
             return _Answer(data, store_receipt.read(data, custodian.keys))
         except Refused as err:
-            if (why := _no_envelope(data)) is None:
-                false = false or _Answer(data, err)
+            if why := nothing_signed(data, f"{folder}/{name}"):
+                nothing = _Nothing(why)
             else:
-                nothing = _Nothing(f"what came for {folder}/{name} is nothing signed, and is asked for again: {why}")
-    return false or _Nothing(nothing.why[:_LONGEST])
+                false = false or _Answer(data, err)
+    return false or nothing
 
 
-def _no_envelope(data: bytes) -> str | None:
+def nothing_signed(data: bytes, name: str) -> str:
+    """Why what came for ``name`` says nothing at all, whoever gave it; empty where it is an envelope, by whomever."""
     try:
         dsse.parse(data)
     except Refused as err:
-        return err.what
-    return None
+        return f"what came for {name} is nothing signed, and is asked for again: {err.what}"[:_LONGEST]
+    return ""
 
 
 def _judge(custodian: Counterparty, one: Wanted, answer: _Answer) -> Iterator[ev.Event]:
@@ -172,7 +174,7 @@ def fetch_shelf(shelf: Shelf) -> Fetch:
         done, newest, number = read(folder, hold_note.final(named)), None, 1
         while done is None and (data := read(folder, hold_note.refusal(named, number))) is not None:
             newest, number = data, number + 1
-        return done or newest
+        return newest if done is None else done
 
     def read(folder: str, name: str) -> bytes | None:
         file = shelf.file(f"{folder}/{name}")

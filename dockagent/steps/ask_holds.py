@@ -10,6 +10,7 @@ from dockagent.core.central.hold_words import WantedHold
 from dockagent.core.events.custodian import CustodianHeld, HoldsAsked
 from dockagent.errors import Missing, Refused, Retryable
 from dockagent.ledger.custodian_peer import Counterparty
+from dockagent.steps.ask_custodian import MOST_UNSIGNED, nothing_signed
 from dockagent.steps.world import World
 
 _LONGEST = 500  # characters of a reason
@@ -17,18 +18,24 @@ _LONGEST = 500  # characters of a reason
 
 def ask(world: World, wanted: Sequence[WantedHold]) -> tuple[ev.Event, ...]:
     """What came of asking about these holds; what is known already is not said again. A custodian who is away is asked
-    about the others later."""
+    about the others later, and so is one in whose place something else answers."""
     if world.custodian is None:
         raise Missing("no custodian is named", "name one in [custodian]")
-    dock, events, reason, tried = world.keys.dock.id, list[CustodianHeld](), "", 0
+    dock, events, reason = world.keys.dock.id, list[CustodianHeld](), ""
+    tried = unsigned = 0
     for one in wanted:
+        if unsigned >= MOST_UNSIGNED:
+            break
         tried += 1
+        name = hold_note.which(dock, one.hold)
         try:
-            data = world.custodian.fetch("holds", one.clip_id, "", hold_note.which(dock, one.hold))
+            data = world.custodian.fetch("holds", one.clip_id, "", name)
         except Retryable as err:
             reason = str(err)[:_LONGEST]
             break
-        if data is not None and hashlib.sha256(data).hexdigest() != one.seen:
+        if data is not None and (why := nothing_signed(data, f"{one.clip_id}/{name}")):
+            reason, unsigned = why, unsigned + 1
+        elif data is not None and hashlib.sha256(data).hexdigest() != one.seen:
             events.append(CustodianHeld(one.clip_id, one.hold, _word(world.custodian, one, dock, data)))
     found = sum(one.word.outcome == hold_words.REACHED for one in events)
     return (*events, HoldsAsked(tried, found, reason))

@@ -20,6 +20,7 @@ from dockagent.core.permits.permit_table import Wanted
 from dockagent.errors import DockError, Missing, Refused, Retryable
 from dockagent.ledger.custodian_peer import Counterparty, Withheld
 from dockagent.steps import unprotect
+from dockagent.steps.ask_custodian import MOST_UNSIGNED, nothing_signed
 from dockagent.steps.listing import list_card
 from dockagent.steps.world import World
 from dockagent.transports import FileFact
@@ -49,11 +50,14 @@ def seek(
     world: World, sessions: tuple[str, ...], wanted: Sequence[Wanted], refused: Mapping[str, str]
 ) -> tuple[Event, ...]:
     """Ask the custodian for permits. ``refused``: digests of envelopes whose refusal is on record. A custodian who is
-    away is asked again later; nobody waits for one."""
+    away is asked again later, and so is one in whose place something else answers; nobody waits for one."""
     if world.custodian is None:
         raise Missing("no custodian is named", "name one in [custodian]")
-    found, reason, tried = list[Event](), "", 0
+    found, reason, on_record = list[Event](), "", dict(refused)
+    tried = unsigned = 0
     for one in wanted:
+        if unsigned >= MOST_UNSIGNED:
+            break
         tried += 1
         try:
             data = world.custodian.fetch("permits", one.clip_id, one.folder, PERMIT)
@@ -63,8 +67,16 @@ def seek(
         except Retryable as err:
             reason = str(err)[:_LONGEST]
             break
-        event = _read(world.custodian, one, data) if data is not None else None
-        if isinstance(event, ev.PermitSeen) or (event is not None and refused.get(event.sha256) != event.ground):
+        if data is None:
+            continue
+        if why := nothing_signed(data, f"{one.folder}/{PERMIT}"):
+            reason, unsigned = why, unsigned + 1
+            continue
+        event = _read(world.custodian, one, data)
+        if isinstance(event, ev.PermitSeen):
+            found.append(event)
+        elif on_record.get(event.sha256) != event.ground:
+            on_record[event.sha256] = event.ground
             found.append(event)
     count = sum(isinstance(one, ev.PermitSeen) for one in found)
     return (*found, ev.PermitsSought(sessions, tried, count, reason))
@@ -115,7 +127,8 @@ def withdraw(job: Job, refusal: Refusal) -> tuple[Event, ...]:
 def erase(world: World, job: Job) -> tuple[Event, ...]:
     """Erase what was asked for, and prove it.
 
-    1. The custodian, where he has a door, still hands out the permit. 2. The card is listed: every file is there with
+    1. The custodian, where he has a door, still hands out the permit; a hold elsewhere that comes while the files are
+    hashed, perhaps for hours, is not seen. 2. The card is listed: every file is there with
     its size. 3. The camera lets go of them, where its profile knows how to ask for that. 4. All of them are hashed
     again, and go, through descriptors that stay open (``transports/erase_child``). 5. The card is listed again, on a
     read-only mount: they are gone, and no other file came, went or changed.

@@ -148,7 +148,8 @@ class FolderArchive:
 
     def versions(self, key: str) -> list[str]:
         self._there()
-        return [""] if self._root.joinpath(*checked(key).split("/")).is_file() else []
+        with self._errors(f"look at {key}"):
+            return [""] if self._root.joinpath(*checked(key).split("/")).is_file() else []
 
     def list(self, prefix: str) -> Iterator[Listed]:
         self._there()
@@ -213,8 +214,9 @@ class FolderArchive:
                 yield Listed(f"{folder}/{one.name}", facts.st_size, facts.st_mtime_ns // 1_000_000)
 
     def _there(self) -> None:
-        if not (self._root / MARK).is_file():
-            raise Retryable(f"{self.url} is away: its mark {MARK} is not there", _MOUNTED)
+        with self._errors("look for the mark"):
+            if not (self._root / MARK).is_file():
+                raise Retryable(f"{self.url} is away: its mark {MARK} is not there", _MOUNTED)
 
     def _writable(self) -> RealDisk:
         if self._disk is None:

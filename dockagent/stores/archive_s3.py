@@ -90,7 +90,8 @@ class S3Archive:
                 raise
             raise Missing(f"{self.url} has no {key}", "bring it back from a copy") from err
         with closing(answer["Body"]) as body:
-            yield _Object(_facts(answer), body, f"{self.url}/{key}")
+            facts = _facts(answer)
+            yield _Object(replace(facts, version=oldest or facts.version), body, f"{self.url}/{key}")
 
     def locks(self, key: str, facts: Facts) -> Facts:
         """A server leaves out of its answer to GET what was never set, and what this credential may not know."""
@@ -165,9 +166,9 @@ class S3Archive:
                 raise Conflict(f"{self.url} has another {key} already", "the first one stands")
 
     def _first(self, key: str) -> str:
-        """The id of the oldest version under a key, or empty where the bucket keeps none."""
-        oldest = next(iter(self.versions(key)), "")
-        return "" if oldest == "null" else oldest
+        """The id of the oldest version under a key, or empty where the bucket keeps none. It is ``null`` for one that
+        came before the bucket kept versions."""
+        return next(iter(self.versions(key)), "")
 
     def _pages(self, **about: Any) -> Iterator[Any]:
         return iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self._settings.bucket, **about))

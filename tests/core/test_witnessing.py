@@ -52,6 +52,18 @@ def test_a_request_is_read_as_it_was_written() -> None:
     assert witnessing.parse(request(0, 8).encode()).proof == ()
 
 
+def test_a_log_that_is_taken_away_while_it_asks_is_unknown() -> None:
+    """A custodian forgets the logs that its trust files name no more, perhaps while its witness looks one up."""
+
+    class Forgetting(dict[str, tuple[note.VerifierKey, ...]]):
+        def __contains__(self, origin: object) -> bool:
+            return True
+
+    asked = witnessing.submitted(request(0, 8).encode(), Forgetting())
+    assert isinstance(asked, Refusal)
+    assert asked.status == 404
+
+
 @pytest.mark.parametrize("size", range(1, 40))
 def test_every_step_forward_is_cosigned(size: int) -> None:
     for old in range(size + 1):

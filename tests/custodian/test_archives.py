@@ -1,16 +1,20 @@
 """What every store promises to a custodian: on a folder, a bucket, and Swift containers of two servers."""
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 
 from dockagent.custodian.reread import small
-from dockagent.errors import Missing, Refused
+from dockagent.errors import Missing, Refused, Retryable
 from dockagent.stores import Conflict
+from dockagent.stores.archive import FolderArchive
+from hil.central import rgw
+from tests.contracts.store_places import Bucket
 from tests.custodian.in_container import InContainer
-from tests.custodian.made import InBucket, Shelf
+from tests.custodian.made import Folder, InBucket, Shelf
 
 A, B = "clips/BWC-0001/2026/11/22", "clips/BWC-0001x/2026/11/22"
 ROUNDS = 6
@@ -77,6 +81,35 @@ def test_of_two_who_add_at_once_one_is_told(shelf: Shelf) -> None:
             assert said.count("conflict") == 1, said
             stands = small(two[0], f"{A}/c{number}/receipt.json", 100, first=True).decode()
             assert stands in said
+
+
+def test_the_first_is_what_came_before_there_were_versions(gateway: rgw.Gateway) -> None:
+    """Its id is ``null`` (Amazon S3 User Guide, "Adding objects to versioning-enabled buckets")."""
+    place, key = InBucket(Bucket(gateway.endpoint, "versions-came-later")), f"{A}/c1/receipt.json"
+    place.put(key, b"the first")
+    archive = place.archive()
+    place.bucket.client.put_bucket_versioning(Bucket=place.bucket.name, VersioningConfiguration={"Status": "Enabled"})
+    place.put(key, b"the second")
+    assert small(archive, key, 100, first=True) == b"the first"
+    with archive.open(key, first=True) as held:
+        assert held.facts.version == archive.versions(key)[0] == "null"
+    with pytest.raises(Conflict):
+        archive.add(key, b"the second")
+
+
+def test_a_folder_that_cannot_be_looked_at_is_trouble_with_the_store(folder: Folder) -> None:
+    """A name that is too long stands for whatever the system may say: it says that to root too."""
+    archive, key = FolderArchive(folder.url, folder.root / ("x" * 300)), f"{A}/c1/master"
+    acts: list[Callable[[], object]] = [
+        lambda: archive.versions(key),
+        lambda: archive.names("clips/"),
+        lambda: list(archive.list("clips/")),
+        lambda: archive.add(key, b""),
+        lambda: archive.open(key).__enter__(),
+    ]
+    for act in acts:
+        with pytest.raises(Retryable, match="File name too long"):
+            act()
 
 
 def test_where_there_is_no_legal_hold_that_is_said(shelf: Shelf) -> None:

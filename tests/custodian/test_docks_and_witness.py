@@ -6,7 +6,7 @@ import pytest
 
 from dockagent.clock import SystemClock
 from dockagent.core.proof import cosignature, note
-from dockagent.custodian.docks import Ids
+from dockagent.custodian.docks import Ids, where
 from dockagent.custodian.rounds import once
 from dockagent.durable import RealDisk
 from dockagent.evidence.report import Report
@@ -109,6 +109,15 @@ def test_a_checkpoint_by_another_dock(folder: Folder, one: Dock, tmp_path: Path)
     stolen = (folder.root / "ledgers" / "thief" / "checkpoint").read_bytes()
     (folder.root / "ledgers" / "dock-7" / "checkpoint").write_bytes(stolen)
     assert dict(once(custodian(folder, tmp_path, [one])).new) == {"ledger": 1}
+
+
+def test_what_is_listed_and_cannot_be_read_has_no_delete_marker(folder: Folder, one: Dock, tmp_path: Path) -> None:
+    its = custodian(folder, tmp_path, [one])
+    assert where(its, "clips/x/master") == "it is not in the store"
+    folder.put("clips/x/master", b"as Swift lists a large object whose parts are gone")
+    said = where(its, "clips/x/master")
+    assert "parts of it are missing" in said
+    assert "marker" not in said
 
 
 def test_ids_take_eight_bytes_each() -> None:

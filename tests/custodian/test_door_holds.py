@@ -25,7 +25,7 @@ class Door:
 
     def round(self) -> int:
         """How many permits it signed."""
-        return once(self.its, heard=self.state.heard).permits
+        return once(self.its, heard=self.state.heard, good=self.state.good).permits
 
     def asked(self, prefix: str) -> Answer:
         return self.desk.get(f"/permits/{clip_of(prefix)}?folder={prefix}")

@@ -119,6 +119,30 @@ def test_a_note_by_a_stranger_is_false_and_one_of_another_hold_too(bench: Bench,
     assert (held.word.outcome, f"about hold {bench.hold + 1}" in held.word.reason) == ("false", True)
 
 
+@pytest.mark.parametrize("answer", [b"<html>Please sign in</html>", b"", b"{}", b"\xff\xfe"])
+def test_what_is_nothing_signed_is_no_note_and_asked_for_again(bench: Bench, answer: bytes) -> None:
+    named = hold_note.which("dock-7", bench.hold)
+    bench.folder.put(f"custodian/holds/{bench.clip}/{named}.set.json", answer)
+    (end,) = bench.asked()
+    assert (end.asked, end.found) == (1, 0)
+    assert "is nothing signed, and is asked for again" in end.reason
+    bench.note("set")
+    assert bench.asked()[0].word.outcome == "reached"
+
+
+def test_a_portal_is_not_asked_about_every_hold(bench: Bench) -> None:
+    requests = list[str]()
+
+    def portal(kind: str, clip_id: str, folder: str, name: str) -> bytes:
+        requests.append(name)
+        return b"<html>Please sign in</html>"
+
+    world = cast("World", OfStep(Counterparty((bench.its.key.public,), portal), bench.dock.keys))
+    (end,) = ask(world, [WantedHold(bench.clip, bench.hold)] * 64)
+    assert isinstance(end, HoldsAsked)
+    assert (end.asked, end.found, len(requests)) == (3, 0, 3)
+
+
 def test_over_http_and_when_nobody_answers(bench: Bench) -> None:
     desk = Desk(bench.its.key.public, bench.its.archive, None, ServiceState(bench.its.clock, 60))
     server = DeskServer("127.0.0.1:0", desk)

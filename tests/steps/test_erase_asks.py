@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core.events.permit import EraseFailed, PermitsSought
+from dockagent.core.events.permit import EraseFailed, PermitRefused, PermitsSought
 from dockagent.core.permits import permit
 from dockagent.core.permits.erasing import Ground
 from dockagent.core.permits.permit import ANY_DOCK, Named, Permit
@@ -92,3 +92,23 @@ def test_one_that_is_withheld_stops_no_other(tmp_path: Path) -> None:
     assert isinstance(sought, PermitsSought)
     assert (sought.asked, sought.found) == (2, 1)
     assert "it is on hold" in sought.reason
+
+
+def sought(tmp_path: Path, answer: Answer, clips: int) -> list[object]:
+    with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
+        world = world_over(MemoryDisk(Random(3)), bays, custodian=peer(answer))
+        return list(seek(world, ("s1",), [Wanted(f"{n:032x}", f"clips/{n}", "BWC-1") for n in range(clips)], {}))
+
+
+@pytest.mark.parametrize("page", [b"<html>Please sign in</html>", b""])
+def test_a_portal_hands_out_no_permits_and_is_not_asked_about_every_clip(tmp_path: Path, page: bytes) -> None:
+    (end,) = sought(tmp_path, lambda clip: page, 256)
+    assert isinstance(end, PermitsSought)
+    assert (end.asked, end.found) == (3, 0)
+    assert "is nothing signed, and is asked for again" in end.reason
+
+
+def test_one_envelope_that_is_no_permit_of_any_clip_is_said_once(tmp_path: Path) -> None:
+    refused, end = sought(tmp_path, lambda clip: signed(STRANGER), 256)
+    assert isinstance(refused, PermitRefused)
+    assert (refused.ground, end) == (Ground.UNKNOWN_KEY, PermitsSought(("s1",), 256, 0))

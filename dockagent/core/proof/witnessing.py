@@ -96,9 +96,10 @@ def submitted(data: bytes, logs: Logs) -> Submitted | Refusal:
         head = note.parse_checkpoint(signed, extended=True)
     except Refused as err:
         return Refusal(400, err.what)
-    if head.origin not in logs:
+    keys = logs.get(head.origin)  # once: a custodian's trust files may take the log away meanwhile
+    if keys is None:
         return Refusal(404, f"this witness does not know the log {head.origin[:200]!r}")
-    if not any(_signs(signed, key) for key in logs[head.origin]):
+    if not any(_signs(signed, key) for key in keys):
         return Refusal(403, f"the checkpoint is not signed by a key of the log {head.origin!r} that is known here")
     if request.old > head.size:
         return Refusal(400, f"the old size {request.old} is larger than the checkpoint's, {head.size}")
