@@ -64,7 +64,7 @@ def examine(
     yield from of_sealing.sealing(config.sealing, home)
     yield from of_witnesses.witnesses(config.witnesses, config.timestamps, stamp_roots, home, now)
     yield from of_witnesses.witness(config.witness, home)
-    yield from of_custodian.counterparty(config.custodian)
+    yield from of_custodian.counterparty(config.custodian, erases=config.erase.when == "permit")
     yield of_uplink.uplink(config, zone, now)
     yield of_setting.store(store_url, open_store)
     yield of_store.promises(home, store_url, now)

@@ -31,8 +31,9 @@ _STATE = "witness"  # the folder of the home whose lock a custodian at work hold
 # ---- a dock's side --------------------------------------------------------------------------------------------------
 
 
-def counterparty(setting: config.Custodian) -> Iterator[Check]:
-    """Whose word counts on this dock, and whether its door is open; nothing for a dock without a custodian."""
+def counterparty(setting: config.Custodian, *, erases: bool = False) -> Iterator[Check]:
+    """Whose word counts on this dock, and whether its door is open; nothing for a dock without a custodian. ``erases``:
+    whether the dock erases cameras by its permits."""
     if not setting.keys and not setting.url:
         return
     try:
@@ -46,13 +47,16 @@ def counterparty(setting: config.Custodian) -> Iterator[Check]:
     yield ok("custodian", f"receipts and permits of {', '.join(key.name for key in keys)} are believed")
     if setting.url:
         yield _reached(setting, keys)
+    elif erases:
+        why = "none: a hold that another dock set after a permit was signed does not stop an erase here"
+        yield warning("custodian door", why, "set url in [custodian]: its service is asked again before each erase")
     else:
         yield ok("custodian door", "none: its receipts are read from the store (url of [custodian])")
 
 
 def _reached(setting: config.Custodian, keys: Sequence[CustodianKey]) -> Check:
     """Whether its service answers, over TLS that we trust where its address says so, and as one of ``keys``."""
-    from dockagent.ledger.conversation import conversation, tls  # TLS: only for those who ask somebody
+    from dockagent.ledger.conversation import conversation, no_answer, tls  # TLS: only for those who ask somebody
 
     name, parts = "custodian door", urlsplit(setting.url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -73,8 +77,8 @@ def _reached(setting: config.Custodian, keys: Sequence[CustodianKey]) -> Check:
         why = f"TLS with {setting.url} fails: {mistake.in_system(err)}"
         return failure(name, why, "ask who runs it: it may speak no TLS, or let in only who has a client certificate")
     except (OSError, http.client.HTTPException) as err:
-        why = f"{setting.url}: {getattr(err, 'strerror', None) or err or type(err).__name__}"
-        return warning(name, why, "check its address, its machine and the network; receipts wait until then")
+        todo = "check its address, its machine and the network; receipts wait until then"
+        return warning(name, f"{setting.url}: {no_answer(err)}", todo)
     return _health(name, setting.url, (status, body), keys)
 
 

@@ -32,6 +32,11 @@ def tls(ca_file: str, table: str, client: tuple[str, str] = ("", "")) -> ssl.SSL
     return context
 
 
+def no_answer(err: OSError | http.client.HTTPException | UnicodeError) -> str:
+    """Why nothing that a conversation may be judged by came of it, for a person."""
+    return mistake.in_system(err) if isinstance(err, OSError) else f"no HTTP ({type(err).__name__})"
+
+
 @contextmanager
 def conversation(
     host: str, port: int, timeout_s: float, context: ssl.SSLContext | None

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from dockagent import __version__
-from dockagent.core import mistake
 from dockagent.core.central.custodian_key import CustodianKey
 from dockagent.core.permits.permit import WITHHELD
 from dockagent.core.plain import plain
@@ -42,7 +41,7 @@ def fetch_http(url: str, timeout_s: float, ca_file: str = "", client: tuple[str,
     see :func:`dockagent.ledger.conversation.tls`. Nothing is redirected. Raises UsageError for what is no such URL."""
     import http.client  # it and TLS are only for docks that have a custodian to ask
 
-    from dockagent.ledger.conversation import tls
+    from dockagent.ledger.conversation import no_answer, tls
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -56,8 +55,7 @@ def fetch_http(url: str, timeout_s: float, ca_file: str = "", client: tuple[str,
         try:
             status, body = _get(host, port, timeout_s, context, target)
         except (OSError, http.client.HTTPException) as err:
-            why = mistake.in_system(err) if isinstance(err, OSError) else f"no HTTP ({type(err).__name__})"
-            what = f"the custodian at {url} does not answer: {why}"
+            what = f"the custodian at {url} does not answer: {no_answer(err)}"
             raise Retryable(what, "check its address, its machine and the network") from err
         if status == 404:
             if kind == "permits" and body.startswith(WITHHELD.encode()):

@@ -4,7 +4,7 @@ import http.client
 from urllib.parse import SplitResult, urlsplit
 
 from dockagent.errors import Permanent, Retryable, UsageError
-from dockagent.ledger.conversation import conversation, tls
+from dockagent.ledger.conversation import conversation, no_answer, tls
 
 QUERY_TYPE, REPLY_TYPE = "application/timestamp-query", "application/timestamp-reply"
 _NEVER = frozenset({400, 404, 405, 406, 410, 411, 413, 414, 415, 501})
@@ -33,8 +33,8 @@ def exchange(url: str, query: bytes, *, most: int, timeout: float, ca_file: str 
                 reply = answer.read(most + 1)
                 whole = answer.length in (0, None)
     except (OSError, http.client.HTTPException, UnicodeError) as err:
-        why = f"{type(err).__name__}: {err}"
-        raise Retryable(f"the time-stamp authority {url} cannot be reached: {why}") from err
+        what = f"the time-stamp authority {url} cannot be reached: {no_answer(err)}"
+        raise Retryable(what, "check its address, its machine and the network") from err
     if len(reply) > most:
         raise Retryable(f"the time-stamp authority {url} answered with more than {most} bytes")
     if not whole:

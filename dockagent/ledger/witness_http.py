@@ -5,10 +5,9 @@ import ssl
 from urllib.parse import urlsplit
 
 from dockagent import __version__
-from dockagent.core import mistake
 from dockagent.errors import Retryable
 from dockagent.ledger.ask_witness import Post, Reply, WitnessPeer
-from dockagent.ledger.conversation import conversation, tls
+from dockagent.ledger.conversation import conversation, no_answer, tls
 
 _MOST_ANSWER = 64 << 10
 
@@ -22,8 +21,7 @@ def post_http(timeout_s: float, ca_file: str = "", client: tuple[str, str] = (""
         try:
             return _converse(peer, body, timeout_s, context)
         except (OSError, http.client.HTTPException) as err:
-            why = mistake.in_system(err) if isinstance(err, OSError) else f"no HTTP ({type(err).__name__})"
-            what = f"witness {peer.name} at {peer.url} does not answer: {why}"
+            what = f"witness {peer.name} at {peer.url} does not answer: {no_answer(err)}"
             raise Retryable(what, "check its URL, its machine and the network") from err
 
     return post

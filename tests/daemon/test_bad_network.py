@@ -14,7 +14,7 @@ import socket
 from hil.cameras.card import Shift
 from hil.central import rgw, wire
 from hil.central.line import Line
-from hil.central.portal import Portal
+from hil.central.portal import portal
 from hil.central.wire import FAR, Names, Wire
 from hil.scenarios.agent import StillAgent
 from tests.contracts.store_places import gateway
@@ -126,10 +126,10 @@ def test_the_cable_is_out(far: Far) -> None:
 
 
 def test_a_captive_portal_that_answers_200_to_everything(far: Far, gateway: rgw.Gateway) -> None:
-    with Portal() as portal:
+    with portal() as host:
         far.deliver(
             noise(2, 60_000, "BWC-1", sidecars=False),
-            lambda: far.line.lead_to(portal.port),
+            lambda: far.line.lead_to(host.port),
             lambda: far.line.lead_to(gateway.port),
             "",
         )

@@ -178,6 +178,11 @@ def test_whose_word_counts_is_said_or_what_is_wrong_with_it() -> None:
     assert (nonsense.word, "keys of [custodian]" in nonsense.what) == ("failure", True)
 
 
+def test_a_dock_that_erases_and_asks_nobody_again_is_warned() -> None:
+    _, door = counterparty(Custodian(keys=(LINE,)), erases=True)
+    assert (door.word, "a hold that another dock set" in door.what, "url" in door.todo) == ("warning", True, True)
+
+
 def make_keys(config: Path) -> None:
     assert main(["custodian", "keys", "--config", str(config)]) == 0
 

@@ -94,12 +94,12 @@ def test_silence_ends_too() -> None:
         for scheme in ("http", "https"):
             with pytest.raises(Retryable, match=r"no whole answer in 0\.3 s|timed out"):
                 ask(f"{scheme}://127.0.0.1:{port}/", timeout=0.3)
-    with pytest.raises(Retryable, match="ConnectionRefusedError"):
+    with pytest.raises(Retryable, match="cannot be reached: Connection refused"):
         ask(f"http://127.0.0.1:{port}/")
 
 
 def test_an_authority_without_tls_does_not_pass_for_one_with(tsa: Tsa) -> None:
-    with pytest.raises(Retryable, match="SSL"):
+    with pytest.raises(Retryable, match="what answers there speaks no TLS"):
         ask(tsa.url.replace("http:", "https:"))
     assert tsa.asked == []
 
