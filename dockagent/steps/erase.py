@@ -7,6 +7,7 @@ What a power cut leaves is told from the card: :func:`look_after`.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from dockagent.core.camera.inventory import Finding
 from dockagent.core.events import permit as ev
@@ -127,27 +128,25 @@ def withdraw(job: Job, refusal: Refusal) -> tuple[Event, ...]:
 def erase(world: World, job: Job) -> tuple[Event, ...]:
     """Erase what was asked for, and prove it.
 
-    1. The custodian, where he has a door, still hands out the permit; a hold elsewhere that comes while the files are
-    hashed, perhaps for hours, is not seen. 2. The card is listed: every file is there with
+    1. The custodian, where he has a door, still hands out the permit. 2. The card is listed: every file is there with
     its size. 3. The camera lets go of them, where its profile knows how to ask for that. 4. All of them are hashed
-    again, and go, through descriptors that stay open (``transports/erase_child``). 5. The card is listed again, on a
-    read-only mount: they are gone, and no other file came, went or changed.
+    again, which may take hours, the custodian is asked as before, and they go, through descriptors that stay open
+    (``transports/erase_child``). 5. The card is listed again, on a read-only mount: they are gone, and no other file
+    came, went or changed.
     """
     if world.eraser is None:
         return (_failed(job, Ground.POLICY, "this dock does not erase", retry=False),)
+    leave = partial(_leave, world, job)
     try:
-        if world.custodian is not None and (why := _withheld(world.custodian, job)):
-            return (_failed(job, Ground.WITHHELD, why, retry=False),)
-    except Retryable as err:
-        words = f"the custodian is asked once more before anything goes: {err}"
-        return (_failed(job, Ground.WITHHELD, words, retry=True),)
-    try:
+        leave()
         before = _listing(world, job.bay)
         _all_there(job, before)
         asked = unprotect.ask_camera(world, job.bay, job.profile, job.ask.files)
         targets = [Target(to_bytes(one.path), one.bytes, one.sha256) for one in job.ask.files]
-        done = world.eraser.erase(job.bay, targets)
+        done = world.eraser.erase(job.bay, targets, leave)
         after = _listing(world, job.bay)
+    except _NoLeave as err:
+        return (_failed(job, Ground.WITHHELD, str(err), retry=err.again),)
     except unprotect.Protected as err:
         return (_failed(job, Ground.MEDIUM, str(err), retry=err.again),)
     except (Changed, CannotErase) as err:
@@ -156,6 +155,25 @@ def erase(world: World, job: Job) -> tuple[Event, ...]:
     except DockError as err:
         return (_failed(job, Ground.MEDIUM, str(err), retry=True, unsure=True),)
     return _told(job, replace(done, method=f"{asked}{done.method}"), before, after)
+
+
+class _NoLeave(Exception):
+    """What is to be erased may not be erased now, or nobody can tell; ``again``: whether that may pass."""
+
+    def __init__(self, words: str, *, again: bool) -> None:
+        super().__init__(words)
+        self.again = again
+
+
+def _leave(world: World, job: Job) -> None:
+    if world.custodian is None:
+        return
+    try:
+        why = _withheld(world.custodian, job)
+    except Retryable as err:
+        raise _NoLeave(f"the custodian is asked once more before anything goes: {err}", again=True) from err
+    if why:
+        raise _NoLeave(why, again=False)
 
 
 def _withheld(custodian: Counterparty, job: Job) -> str:

@@ -25,7 +25,7 @@ from dockagent.steps.room import Room
 from dockagent.stores import PART_SIZE, Store
 from dockagent.transports import Control, Footage
 from dockagent.transports.cradles import Cradles
-from dockagent.transports.erase import Erasure, Target
+from dockagent.transports.erase import Erasure, Leave, Target
 
 
 class Bays(Protocol):
@@ -96,8 +96,8 @@ class Sealer(Protocol):
 class Eraser(Protocol):
     """Takes files from a camera. Only ``steps/erase`` asks it to, for what the ledger says it may."""
 
-    def erase(self, bay: str, targets: Sequence[Target]) -> Erasure:
-        """Erase these files of the card in ``bay``, each after all of it was hashed again; see
+    def erase(self, bay: str, targets: Sequence[Target], leave: Leave) -> Erasure:
+        """Erase these files of the card in ``bay``, after all of them were hashed again and by ``leave``; see
         :func:`dockagent.transports.erase.erase_below` for what it raises. Nobody reads the card meanwhile."""
         ...
 

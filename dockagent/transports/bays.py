@@ -17,7 +17,7 @@ from dockagent.core.camera.profile import Console
 from dockagent.errors import DockError, Gone
 from dockagent.transports import Control, FileFact, Footage, FootageReader, NoCard
 from dockagent.transports.dialogues import Dialogues
-from dockagent.transports.erase import CannotErase, Erasure, Target, erase_below, erase_on
+from dockagent.transports.erase import CannotErase, Erasure, Leave, Target, erase_below, erase_on
 from dockagent.transports.isolated import HANG_S, Ended, Hung, IsolatedFootage
 from dockagent.transports.mass_storage import MOUNTS, may_mount, open_source, run_program
 from dockagent.transports.reader_child import SURROUNDINGS
@@ -141,7 +141,7 @@ class DockBays:
             ended(err)
             raise
 
-    def erase(self, bay: str, targets: Sequence[Target]) -> Erasure:
+    def erase(self, bay: str, targets: Sequence[Target], leave: Leave) -> Erasure:
         """Erase these files from the card in ``bay``, which nobody reads meanwhile. Raises what
         :func:`dockagent.transports.erase.erase_on` raises, and CannotErase for a camera that shows no disk."""
         with self._lock:
@@ -155,8 +155,8 @@ class DockBays:
         self.rest(bay)
         path = Path(card.address)
         if path.is_dir():
-            return erase_below(path, targets, self._hang_s)
-        return erase_on(path, targets, self._mounts, self._hang_s)
+            return erase_below(path, targets, leave, self._hang_s)
+        return erase_on(path, targets, leave, self._mounts, self._hang_s)
 
     def _keep(self, bay: str, card: _Card, opened: Footage) -> Footage:
         with self._lock:

@@ -10,13 +10,14 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dockagent.core.paths import to_text
 from dockagent.errors import Gone, Permanent, Refused, Retryable
+from dockagent.transports.erase_child import LEAVE
 from dockagent.transports.isolated import Hung
 from dockagent.transports.mass_storage import mounted_at, mounted_for_writing, run_program
 from dockagent.transports.reader_child import SURROUNDINGS, bury
@@ -32,6 +33,10 @@ _OF_FILESYSTEM = {
 }
 _MODULE = "dockagent.transports.erase_child"
 _EXT_SUPERBLOCK, _EXT_INCOMPAT, _EXT_RECOVER = 1024, 96, 4  # fs/ext4/ext4.h: s_feature_incompat, INCOMPAT_RECOVER
+
+
+Leave = Callable[[], None]
+"""Called when every file was found to be right and none is gone yet; what it raises is the end of it."""
 
 
 class Changed(Refused):
@@ -67,18 +72,20 @@ class Erasure:
     method: str
 
 
-def erase_below(root: Path, targets: Sequence[Target], patience_s: float, method: str = UNLINKED) -> Erasure:
+def erase_below(
+    root: Path, targets: Sequence[Target], leave: Leave, patience_s: float, method: str = UNLINKED
+) -> Erasure:
     """Erase files of the card whose root is the folder ``root``, after every one of them was hashed again. All are
-    looked at before the first goes.
+    looked at, and ``leave`` is asked for, before the first goes.
 
     Raises Changed where one is not what it should be, CannotErase, Gone where the card went away before anything was
-    done; Hung or Unsure where nobody can tell what was done. The child is ended when it says nothing for
-    ``patience_s`` seconds.
+    done; Hung or Unsure where nobody can tell what was done; and what ``leave`` raises. The child is ended when it says
+    nothing for ``patience_s`` seconds.
     """
     work = [{"path": to_text(one.path), "size": one.size, "sha256": one.sha256} for one in targets]
     child = _start(root)
     try:
-        said = _converse(child, json.dumps(work).encode() + b"\n", patience_s, root)
+        said = _converse(child, json.dumps(work).encode() + b"\n", leave, patience_s, root)
     finally:
         child.kill()
         bury(child)
@@ -111,15 +118,13 @@ def _start(root: Path) -> "subprocess.Popen[bytes]":
         raise Retryable(f"no process to erase with can be started: {err.strerror}", "look at the memory") from err
 
 
-def _converse(child: "subprocess.Popen[bytes]", work: bytes, patience_s: float, root: Path) -> dict[str, Any]:
-    """The child's last word. Its pipe stays open until then: it stops before the first file when we are gone."""
+def _converse(
+    child: "subprocess.Popen[bytes]", work: bytes, leave: Leave, patience_s: float, root: Path
+) -> dict[str, Any]:
+    """The child's last word. Nothing goes before it was told to, so nothing goes when we are gone by then."""
     if child.stdin is None or child.stdout is None:
         raise Retryable("the process that erases has no pipes")
-    try:
-        child.stdin.write(work)
-        child.stdin.flush()
-    except BrokenPipeError as err:
-        raise Retryable("the process that erases ended before it began") from err
+    _tell(child.stdin, work)
     pending = b""
     while True:
         if not select.select([child.stdout], [], [], patience_s)[0]:
@@ -133,9 +138,20 @@ def _converse(child: "subprocess.Popen[bytes]", work: bytes, patience_s: float, 
             said: dict[str, Any] = json.loads(line)
             if "gone" in said:
                 return said
+            if "hashed" in said:
+                leave()
+                _tell(child.stdin, LEAVE)
 
 
-def erase_on(device: Path, targets: Sequence[Target], under: Path, patience_s: float) -> Erasure:
+def _tell(child: IO[bytes], line: bytes) -> None:
+    try:
+        child.write(line)
+        child.flush()
+    except BrokenPipeError as err:
+        raise Retryable("the process that erases ended before it began") from err
+
+
+def erase_on(device: Path, targets: Sequence[Target], leave: Leave, under: Path, patience_s: float) -> Erasure:
     """Erase files of the file system on a block device, which nobody has mounted: it is mounted read-write on a new
     folder below ``under`` for that, and unmounted before this returns. Errors as :func:`erase_below`; CannotErase too
     for an image, a device that is write-protected or mounted by another program, a file system that we do not write
@@ -144,7 +160,8 @@ def erase_on(device: Path, targets: Sequence[Target], under: Path, patience_s: f
     options = ",".join(filter(None, (_OPTIONS, _OF_FILESYSTEM[filesystem])))
     options = options.format(uid=os.geteuid(), gid=os.getegid())
     with mounted_for_writing(device, filesystem, options, under, patience_s) as place:
-        return erase_below(place, targets, patience_s, f"{UNLINKED} on {filesystem}, mounted read-write for this alone")
+        method = f"{UNLINKED} on {filesystem}, mounted read-write for this alone"
+        return erase_below(place, targets, leave, patience_s, method)
 
 
 def _may_write(device: Path, patience_s: float) -> str:

@@ -2,18 +2,18 @@
 
 For each file, through one descriptor that stays open until the end: open without following any link, compare its size,
 hash every byte, compare the digest, and see that nothing moved meanwhile. Only when all of them are right, and the dock
-still listens, the first one goes: its folder's descriptor must still lead to that inode; the name is removed, the
-folder is synced, and the open descriptor shows that it was this file that lost its name.
+was told so and still wants it, the first one goes: its folder's descriptor must still lead to that inode; the name is
+removed, the folder is synced, and the open descriptor shows that it was this file that lost its name.
 
-On stdin one line of JSON: a list of ``{"path", "size", "sha256"}``, paths in text form. On stdout a line now and then
-as a sign of life, and at the end ``{"gone": [number], "trouble": words, "kind": …, "free": [before, after]}``.
+On stdin one line of JSON: a list of ``{"path", "size", "sha256"}``, paths in text form; and :data:`LEAVE` in answer to
+``{"hashed": count}``. On stdout that, a line now and then as a sign of life, and at the end
+``{"gone": [number], "trouble": words, "kind": …, "free": [before, after]}``.
 """
 
 import errno
 import hashlib
 import json
 import os
-import select
 import stat
 import sys
 from collections.abc import Sequence
@@ -24,6 +24,7 @@ from typing import Any
 from dockagent.core.paths import to_bytes
 from dockagent.durable import remove_name
 
+LEAVE = b"erase\n"
 PIECE = 1 << 20
 SIGN_EVERY = 16 << 20  # bytes hashed between two signs of life
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -72,7 +73,7 @@ def _erase_all(top: int, work: Sequence[dict[str, Any]], gone: list[int]) -> Non
     file keeps its blocks: all are closed at the end."""
     with ExitStack() as stack:
         held = [_hold(top, one, stack) for one in work]
-        _still_listened_to()
+        _wait_for_leave(len(held))
         for number, one in enumerate(held):
             _check(one)
             try:
@@ -149,10 +150,11 @@ def _hash(file: int) -> str:
     return digest.hexdigest()
 
 
-def _still_listened_to() -> None:
-    """The dock holds our stdin open as long as it wants this."""
-    if select.select([sys.stdin.buffer], [], [], 0)[0]:
-        raise Doubt("gone", "the dock does not listen any more")
+def _wait_for_leave(count: int) -> None:
+    """Hashing takes hours, and whether it may still be done is the dock's to know: it says so, or hangs up."""
+    _say({"hashed": count})
+    if sys.stdin.buffer.readline() != LEAVE:
+        raise Doubt("gone", "the dock does not want it any more")
 
 
 def _check(one: Held) -> None:

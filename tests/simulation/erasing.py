@@ -17,7 +17,7 @@ from dockagent.core.proof import dsse
 from dockagent.core.session import advance
 from dockagent.errors import Gone
 from dockagent.ledger.custodian_peer import Counterparty
-from dockagent.transports.erase import Changed, Erasure, Target
+from dockagent.transports.erase import Changed, Erasure, Leave, Target
 from tests.simulation import promises
 from tests.simulation.actors import MemoryStore, SimCamera, VirtualClock
 from tests.simulation.custodian import SimCustodian
@@ -102,7 +102,7 @@ class SimEraser:
     careless: bool = False
     calm: bool = False
 
-    def erase(self, bay: str, targets: Sequence[Target]) -> Erasure:
+    def erase(self, bay: str, targets: Sequence[Target], leave: Leave) -> Erasure:
         camera = self.cameras[bay.removeprefix("bay-")]
         camera.check()
         if not self.calm and self.random.random() < 0.1:
@@ -111,6 +111,7 @@ class SimEraser:
             data = camera.files.get(one.path, b"")
             if one.path not in camera.files or hashlib.sha256(data).hexdigest() != one.sha256 or len(data) != one.size:
                 raise Changed(f"{one.path!r} is not what it was (simulated)")
+        leave()
         for one in [*targets, *self._more(camera, targets)]:
             if not self.calm and self.random.random() < 0.05:
                 camera.there = False

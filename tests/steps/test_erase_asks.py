@@ -1,6 +1,7 @@
-"""What the custodian says right before footage is erased, and what becomes of it. The card is not there: whoever gets
-past the question fails for that."""
+"""What the custodian says right before footage is erased, and what becomes of it. Mostly the card is not there: whoever
+gets past the question fails for that."""
 
+import hashlib
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +10,7 @@ from random import Random
 import pytest
 
 from dockagent.clock import SystemClock
-from dockagent.core.events.permit import EraseFailed, PermitRefused, PermitsSought
+from dockagent.core.events.permit import Erased, EraseFailed, PermitRefused, PermitsSought
 from dockagent.core.permits import permit
 from dockagent.core.permits.erasing import Ground
 from dockagent.core.permits.permit import ANY_DOCK, Named, Permit
@@ -81,6 +82,33 @@ def test_who_gets_it_once_more_goes_on_and_so_does_who_has_nobody_to_ask(tmp_pat
     given = peer(lambda clip: signed() if clip == CLIP else None)
     for custodian in (given, peer(away, door=False), None):
         assert tried(tmp_path, custodian).ground == Ground.MEDIUM
+
+
+@pytest.mark.parametrize(("later", "retry"), [(withheld, False), (away, True), (None, False)])
+def test_what_comes_while_files_are_hashed_is_heard_before_the_first_goes(
+    tmp_path: Path, later: Answer | None, retry: bool
+) -> None:
+    card, data, asked = tmp_path / "card", b"film" * 500_000, list[str]()
+    card.mkdir()
+    (card / "clip.mp4").write_bytes(data)
+    files = (Named("clip.mp4", CLIP, hashlib.sha256(data).hexdigest(), len(data), "ee" * 32),)
+
+    def answer(clip: str) -> bytes | None:
+        asked.append(clip)
+        return signed(files=files) if len(asked) == 1 or later is None else later(clip)
+
+    with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
+        bays.came("A", "folder", str(card), {})
+        world = world_over(MemoryDisk(Random(3)), bays, eraser=bays, custodian=peer(answer))
+        job = Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", files), CLIP, 3, folders={CLIP: FOLDERS[CLIP]})
+        (event,) = erase(world, job)
+    assert len(asked) == 2
+    assert (card / "clip.mp4").exists() is (later is not None)
+    if later is None:
+        assert isinstance(event, Erased)
+    else:
+        assert isinstance(event, EraseFailed)
+        assert (event.ground, event.retry, event.unsure) == (Ground.WITHHELD, retry, False)
 
 
 def test_one_that_is_withheld_stops_no_other(tmp_path: Path) -> None:

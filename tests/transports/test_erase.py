@@ -1,8 +1,10 @@
 """Erasing from real cards: only what is named, only after every byte was hashed again, on a mount for that alone."""
 
 import hashlib
+import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,6 +26,10 @@ KINDS = ("fat32", "exfat", "ext4")
 def target(root: Path, path: str) -> Target:
     data = (root / path).read_bytes()
     return Target(path.encode(), len(data), hashlib.sha256(data).hexdigest())
+
+
+def granted() -> None:
+    """Nobody has anything against it."""
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def listing(root: Path) -> dict[str, tuple[int, int, str]]:
 def test_what_is_named_goes_and_nothing_else_changes(card: Path) -> None:
     before = listing(card)
     named = [target(card, "DCIM/100/a.MP4"), target(card, "DCIM/100/b.MP4")]
-    done = erase_below(card, named, PATIENCE_S)
+    done = erase_below(card, named, granted, PATIENCE_S)
     assert done.gone == (b"DCIM/100/a.MP4", b"DCIM/100/b.MP4")
     assert not done.trouble
     assert done.free_after >= 0
@@ -93,7 +99,7 @@ def test_one_file_that_is_not_as_it_was_read_keeps_them_all(card: Path, alter: C
     named = [target(card, "DCIM/100/a.MP4"), target(card, "DCIM/100/c.GPS")]
     alter(card)
     with pytest.raises(Changed, match=r"c[.]GPS"):
-        erase_below(card, named, PATIENCE_S)
+        erase_below(card, named, granted, PATIENCE_S)
     assert (card / "DCIM/100/a.MP4").is_file()
     assert (card / "DCIM/100/c.GPS").exists()
 
@@ -102,7 +108,7 @@ def test_a_file_that_is_gone_keeps_the_others(card: Path) -> None:
     named = [target(card, "DCIM/100/a.MP4"), target(card, "DCIM/100/c.GPS")]
     (card / "DCIM/100/c.GPS").unlink()
     with pytest.raises(Changed, match="not on the card any more"):
-        erase_below(card, named, PATIENCE_S)
+        erase_below(card, named, granted, PATIENCE_S)
     assert (card / "DCIM/100/a.MP4").is_file()
 
 
@@ -110,7 +116,7 @@ def test_no_link_is_followed_on_the_way(card: Path) -> None:
     named = [target(card, "DCIM/100/a.MP4")]
     _folder_is_a_link(card)
     with pytest.raises((Changed, CannotErase, Gone)):
-        erase_below(card, named, PATIENCE_S)
+        erase_below(card, named, granted, PATIENCE_S)
     assert (card / "elsewhere/a.MP4").is_file()
 
 
@@ -121,7 +127,7 @@ def test_a_folder_that_may_not_be_written_to_is_said_and_nothing_goes(card: Path
     (card / "DCIM/100").chmod(0o555)
     try:
         with pytest.raises(Unsure):
-            erase_below(card, named, PATIENCE_S)
+            erase_below(card, named, granted, PATIENCE_S)
         assert (card / "DCIM/100/a.MP4").is_file()
     finally:
         (card / "DCIM/100").chmod(0o755)
@@ -131,7 +137,35 @@ def test_a_child_that_falls_silent_is_given_up(card: Path) -> None:
     """No word of it comes at once: nobody knows then what it did, so the card has to be asked."""
     named = [target(card, "DCIM/100/a.MP4")]
     with pytest.raises(Hung, match="has not answered"):
-        erase_below(card, named, 0.0)
+        erase_below(card, named, granted, 0.0)
+    assert (card / "DCIM/100/a.MP4").is_file()
+
+
+def test_leave_is_asked_for_when_all_is_hashed_and_without_it_nothing_goes(card: Path) -> None:
+    before, asked = listing(card), []
+
+    def withheld() -> None:
+        asked.append(listing(card))
+        raise Gone("somebody has it on hold by now")
+
+    with pytest.raises(Gone, match="on hold by now"):
+        erase_below(card, [target(card, "DCIM/100/a.MP4")], withheld, PATIENCE_S)
+    assert asked == [before]
+    assert listing(card) == before
+    (card / "DCIM/100/c.GPS").write_bytes(b"other")
+    with pytest.raises(Changed):  # there is nothing to give leave for
+        erase_below(card, [Target(b"DCIM/100/c.GPS", 5, "00" * 32)], withheld, PATIENCE_S)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("last", [b"", b"eras", b"\n"])
+def test_a_child_whose_dock_is_gone_erases_nothing(card: Path, last: bytes) -> None:
+    one = target(card, "DCIM/100/a.MP4")
+    work = json.dumps([{"path": one.path.decode(), "size": one.size, "sha256": one.sha256}]).encode()
+    command = [sys.executable, "-m", "dockagent.transports.erase_child", str(card)]
+    said = subprocess.run(command, input=work + b"\n" + last, capture_output=True, timeout=60, check=True).stdout
+    hashed, end = [json.loads(line) for line in said.splitlines()]
+    assert (hashed, end["gone"], end["kind"]) == ({"hashed": 1}, [], "gone")
     assert (card / "DCIM/100/a.MP4").is_file()
 
 
@@ -171,7 +205,7 @@ def test_a_card_is_writable_for_the_act_alone(tmp_path: Path, card: Path, kind: 
         before = {one.path: one for one in bays.footage("A").list()}
         assert mounted(loop) == [True]
         assert loops.run("blockdev", "--getro", loop.node).strip() == "1"
-        done = bays.erase("A", [target(card, "DCIM/100/a.MP4")])
+        done = bays.erase("A", [target(card, "DCIM/100/a.MP4")], granted)
         assert mounted(loop) == []
         assert done.gone == (b"DCIM/100/a.MP4",)
         assert done.free_after - done.free_before >= 3_000_000
@@ -187,7 +221,7 @@ def test_other_bytes_on_a_device_stay_and_it_is_let_go(tmp_path: Path, card: Pat
     with device(tmp_path, "ext4", card) as loop:
         named = [Target(b"DCIM/100/a.MP4", 3_000_001, "00" * 32)]
         with pytest.raises(Changed, match="SHA-256"):
-            erase_on(loop.node, named, tmp_path / "mounts", PATIENCE_S)
+            erase_on(loop.node, named, granted, tmp_path / "mounts", PATIENCE_S)
         assert mounted(loop) == []
         assert list((tmp_path / "mounts").iterdir()) == []
         with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
@@ -200,14 +234,14 @@ def test_a_write_protected_card_and_one_that_is_mounted_elsewhere_stay(tmp_path:
         named = [target(card, "DCIM/100/a.MP4")]
         loops.run("blockdev", "--setro", loop.node)
         with pytest.raises(CannotErase, match="write-protected"):
-            erase_on(loop.node, named, tmp_path / "mounts", PATIENCE_S)
+            erase_on(loop.node, named, granted, tmp_path / "mounts", PATIENCE_S)
         loops.run("blockdev", "--setrw", loop.node)
         place = tmp_path / "media"
         place.mkdir()
         loops.run("mount", loop.node, place)
         try:
             with pytest.raises(CannotErase, match="another program"):
-                erase_on(loop.node, named, tmp_path / "mounts", PATIENCE_S)
+                erase_on(loop.node, named, granted, tmp_path / "mounts", PATIENCE_S)
             assert (place / "DCIM/100/a.MP4").is_file()
         finally:
             loops.run("umount", place)
@@ -229,7 +263,7 @@ def test_a_journal_that_must_be_replayed_keeps_the_card_as_it_is(tmp_path: Path,
     with loops.loop_device() as loop:
         loop.insert(image)
         with pytest.raises(CannotErase, match="journal"):
-            erase_on(loop.node, [target(card, "DCIM/100/a.MP4")], tmp_path / "mounts", PATIENCE_S)
+            erase_on(loop.node, [target(card, "DCIM/100/a.MP4")], granted, tmp_path / "mounts", PATIENCE_S)
     assert loops.sha256(image) == before
 
 
@@ -237,10 +271,10 @@ def test_an_image_and_a_camera_without_a_disk_are_never_written_to(tmp_path: Pat
     image = tmp_path / "card.img"
     image.write_bytes(b"\0" * 4096)
     with pytest.raises(CannotErase, match="image"):
-        erase_on(image, [Target(b"a", 0, "00" * 32)], tmp_path / "mounts", PATIENCE_S)
+        erase_on(image, [Target(b"a", 0, "00" * 32)], granted, tmp_path / "mounts", PATIENCE_S)
     bays = DockBays(SystemClock(), tmp_path / "mounts")
     bays.came("A", "usb", "/dev/bus/usb/001/001", {})
     with pytest.raises(CannotErase, match="shows no disk"):
-        bays.erase("A", [Target(b"a", 0, "00" * 32)])
+        bays.erase("A", [Target(b"a", 0, "00" * 32)], granted)
     with pytest.raises(Gone):
-        bays.erase("B", [])
+        bays.erase("B", [], granted)

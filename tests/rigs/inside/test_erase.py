@@ -12,7 +12,7 @@ from dockagent.transports.bays import DockBays
 from tests.rigs.inside.test_erase_power import pytestmark
 from tests.transports import loops, volumes
 from tests.transports.fat_judges import damage
-from tests.transports.test_erase import card, target, test_a_card_is_writable_for_the_act_alone
+from tests.transports.test_erase import card, granted, target, test_a_card_is_writable_for_the_act_alone
 
 __all__ = ["card", "pytestmark", "test_a_card_is_writable_for_the_act_alone"]  # pytest finds them by their names here
 
@@ -37,7 +37,7 @@ def test_nothing_is_left_of_a_long_name_and_the_card_is_whole(tmp_path: Path, ki
         loop.insert(image)
         bays.came("A", "block", str(loop.node), {})
         before = {one.path: one for one in bays.footage("A").list()}
-        done = bays.erase("A", named)
+        done = bays.erase("A", named, granted)
         after = {one.path: one for one in bays.footage("A").list()}
     assert done.gone == (LONG.encode(), PROTECTED.encode())
     assert not done.trouble
