@@ -159,11 +159,20 @@ def s3_client(endpoint: str, account: rgw.Account) -> "S3Client":
     )
 
 
+def _newer_ceph() -> bool:
+    return os.environ.get("DOCKAGENT_CEPH") == "b"
+
+
+def refuses_ends(place: Place) -> bool:
+    """Whether this store refuses to make an object of parts where one is (``If-None-Match`` of Complete)."""
+    return isinstance(place, Bucket) and _newer_ceph()
+
+
 @contextmanager
 def real_s3_server(objects: str = "memstore") -> Iterator[rgw.Gateway]:
     """A running Ceph RGW: the system's, or with ``DOCKAGENT_CEPH=b`` in the environment the newer one of the long tier.
     Skips where it is not installed, fails instead on CI."""
-    if os.environ.get("DOCKAGENT_CEPH") == "b":
+    if _newer_ceph():
         with lane_b.in_use() as root, rgw.running(objects, root) as gateway:
             yield gateway
         return

@@ -11,7 +11,7 @@ import pytest
 from dockagent.errors import DockError, Permanent, Retryable
 from dockagent.stores import MOST_REPLACED, Conflict, Source, Store, Stored
 from tests.contracts.axis_place import Evidence, destination
-from tests.contracts.store_places import PLACES, Bucket, Folder, Paced, Place, gateway
+from tests.contracts.store_places import PLACES, Bucket, Folder, Paced, Place, gateway, refuses_ends
 from tests.contracts.store_sources import (
     PART,
     altered,
@@ -159,7 +159,8 @@ def test_two_writers_at_once_with_the_same_bytes_both_succeed_in_the_end(place: 
     assert all(isinstance(one, Stored | Retryable) for one in outcomes)
     assert place.open().put(KEY, honest(data)).sha256 == honest(data).sha256
     assert place.content(KEY) == data
-    assert place.leftovers() == []
+    # A store that refuses the end of the second upload keeps it, and so do we: see docs/stores.md about Ceph.
+    assert len(place.leftovers()) <= (1 if refuses_ends(place) and size == LARGE else 0)
 
 
 def test_a_store_that_does_not_answer_is_worth_another_try_and_says_so_in_one_line(place: Place) -> None:

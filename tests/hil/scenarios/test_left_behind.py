@@ -31,7 +31,8 @@ def _start(folder: Path, text: str, *words: str) -> subprocess.Popen[str]:
     path = folder / "case.toml"
     path.write_text(text)
     (folder / "tmp").mkdir()
-    command = [sys.executable, "-m", "hil", "run", str(path), *words]
+    # Who starts tests in the background may have them ignore SIGINT, which a child inherits.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "hil", "run", str(path), *words]
     return subprocess.Popen(
         command,
         cwd=ROOT,
