@@ -46,8 +46,10 @@ def _start(folder: Path, text: str, *words: str) -> subprocess.Popen[str]:
 def _ended(run: subprocess.Popen[str]) -> tuple[int, str]:
     try:
         said, _ = run.communicate(timeout=LIMIT_S)
-    finally:
+    except subprocess.TimeoutExpired:
         run.kill()
+        run.communicate()
+        raise
     return run.returncode, said
 
 
