@@ -145,6 +145,8 @@ class Dock:
         for message in messages:
             if isinstance(message, Done):
                 self._busy.discard(message.order)
+                if isinstance(message.order, Erase):
+                    self._world.gate.end(message.order.clips)
                 found.extend(message.events)
             elif isinstance(message, Stop):
                 self.stopping = self.stopping or message.reason
@@ -156,16 +158,21 @@ class Dock:
 
     def _answer(self) -> None:
         """Record what people asked for, each with a sync of its own, and tell them. While a clip is being disposed of
-        or erased from its camera, what is asked about it waits: a hold comes before the first file goes, or after the
-        last."""
-        going = {order.clip for order in self._busy if isinstance(order, Dispose)}
-        going |= {clip for order in self._busy if isinstance(order, Erase) for clip in order.clips}
+        or goes from its camera, what is asked about it waits: a hold comes before the first file goes, and stops it,
+        or after the last."""
         asked, self._asked = self._asked, []
         for one in asked:
-            if getattr(one.event, "clip_id", "") in going:
+            if self._waits(one.event):
                 self._asked.append(one)
             else:
                 one.answer(self._act_of(one.event))
+
+    def _waits(self, event: ev.PersonsAct) -> bool:
+        clip = getattr(event, "clip_id", "")
+        if any(isinstance(order, Dispose) and order.clip == clip for order in self._busy):
+            return True
+        erasing = any(isinstance(order, Erase) and clip in order.clips for order in self._busy)
+        return erasing and not self._world.gate.enter(clip, stops=isinstance(event, ev.HoldSet))
 
     def _act_of(self, event: ev.PersonsAct) -> Recorded | Refused:
         index, at = self._ledger.size, self._world.clock.now()

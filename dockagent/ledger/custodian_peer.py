@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 from dockagent import __version__
 from dockagent.core.central.custodian_key import CustodianKey
-from dockagent.core.permits.permit import WITHHELD
+from dockagent.core.permits.permit import NONE_YET, WITHHELD
 from dockagent.core.plain import plain
 from dockagent.errors import Refused, Retryable, UsageError
 
@@ -60,7 +60,8 @@ def fetch_http(url: str, timeout_s: float, ca_file: str = "", client: tuple[str,
         if status == 404:
             if kind == "permits" and body.startswith(WITHHELD.encode()):
                 raise Withheld(f"the custodian gives no permit for it now: {_words(body[len(WITHHELD) :])}")
-            return None
+            if kind != "permits" or body.strip() == NONE_YET.encode():
+                return None
         if status != 200 or len(body) > _MOST:
             raise _not_given(url, status, body)
         return body

@@ -229,7 +229,8 @@ def _erase_step(order: od.BayOrder, session: Session, state: State, world: World
         refusal = erasing.judge(state, state.permits.known[ask.permit], session, world.clock.now().utc_ms)
         if refusal is not None:
             return partial(erase.withdraw, job, refusal)
-        return partial(erase.erase, world, replace(job, folders=permit_table.folders(state, ask.files)))
+        clip = state.permits.known[ask.permit].permit.clip  # what is left of a permit may be a file beside it only
+        return partial(erase.erase, world, replace(job, folders=permit_table.folders(state, (clip, *ask.files))))
     return None
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from dockagent.core.camera.inventory import Finding
 from dockagent.core.events import permit as ev
 from dockagent.core.events.event import Event
+from dockagent.core.moment import rfc3339
 from dockagent.core.paths import to_bytes, to_text
 from dockagent.core.permits import permit as permits
 from dockagent.core.permits.erasing import Ground, Refusal
@@ -43,6 +44,7 @@ class Job:
     ask: OpenAsk
     clip: str
     authority: int
+    until_ms: int  # the permit's end, ms since 1970 UTC
     profile: str = ""  # of a camera that has a console, which may have to let go of a file first
     folders: Mapping[str, str] = field(default_factory=dict)  # of each clip's master in the store, by clip
 
@@ -128,52 +130,61 @@ def withdraw(job: Job, refusal: Refusal) -> tuple[Event, ...]:
 def erase(world: World, job: Job) -> tuple[Event, ...]:
     """Erase what was asked for, and prove it.
 
-    1. The custodian, where he has a door, still hands out the permit. 2. The card is listed: every file is there with
-    its size. 3. The camera lets go of them, where its profile knows how to ask for that. 4. All of them are hashed
-    again, which may take hours, the custodian is asked as before, and they go, through descriptors that stay open
-    (``transports/erase_child``). 5. The card is listed again, on a read-only mount: they are gone, and no other file
-    came, went or changed.
+    1. The permit's time is not over, and the custodian, where he has a door, still hands it out. 2. The card is
+    listed: every file is there with its size. 3. The camera lets go of them, where its profile knows how to ask for
+    that. 4. All of them are hashed again, which may take hours; all of 1. still holds, and nobody set a hold here
+    meanwhile; then they go, through descriptors that stay open (``transports/erase_child``). 5. The card is listed
+    again, on a read-only mount: they are gone, and no other file came, went or changed.
     """
     if world.eraser is None:
         return (_failed(job, Ground.POLICY, "this dock does not erase", retry=False),)
-    leave = partial(_leave, world, job)
+    asked = ""
     try:
-        leave()
+        _leave(world, job)
         before = _listing(world, job.bay)
         _all_there(job, before)
         asked = unprotect.ask_camera(world, job.bay, job.profile, job.ask.files)
         targets = [Target(to_bytes(one.path), one.bytes, one.sha256) for one in job.ask.files]
-        done = world.eraser.erase(job.bay, targets, leave)
+        done = world.eraser.erase(job.bay, targets, partial(_last_leave, world, job))
         after = _listing(world, job.bay)
     except _NoLeave as err:
-        return (_failed(job, Ground.WITHHELD, str(err), retry=err.again),)
+        return (_failed(job, err.ground, f"{asked}{err}", retry=err.again),)
     except unprotect.Protected as err:
         return (_failed(job, Ground.MEDIUM, str(err), retry=err.again),)
     except (Changed, CannotErase) as err:
         ground = Ground.CHANGED if isinstance(err, Changed) else Ground.MEDIUM
-        return (_failed(job, ground, str(err), retry=False),)
+        return (_failed(job, ground, f"{asked}{err}", retry=False),)
     except DockError as err:
-        return (_failed(job, Ground.MEDIUM, str(err), retry=True, unsure=True),)
+        return (_failed(job, Ground.MEDIUM, f"{asked}{err}", retry=True, unsure=True),)
     return _told(job, replace(done, method=f"{asked}{done.method}"), before, after)
 
 
 class _NoLeave(Exception):
     """What is to be erased may not be erased now, or nobody can tell; ``again``: whether that may pass."""
 
-    def __init__(self, words: str, *, again: bool) -> None:
+    def __init__(self, ground: Ground, words: str, *, again: bool) -> None:
         super().__init__(words)
-        self.again = again
+        self.ground, self.again = ground, again
 
 
 def _leave(world: World, job: Job) -> None:
+    if world.clock.now().utc_ms >= job.until_ms:
+        raise _NoLeave(Ground.STALE, f"the permit was valid until {rfc3339(job.until_ms)}", again=False)
     if world.custodian is None:
         return
     try:
         why = _withheld(world.custodian, job)
     except Retryable as err:
-        raise _NoLeave(f"the custodian is asked once more before anything goes: {err}", again=True) from err
+        words = f"the custodian is asked once more before anything goes: {err}"
+        raise _NoLeave(Ground.WITHHELD, words, again=True) from err
     if why:
-        raise _NoLeave(why, again=False)
+        raise _NoLeave(Ground.WITHHELD, why, again=False)
+
+
+def _last_leave(world: World, job: Job) -> None:
+    _leave(world, job)
+    if not world.gate.shut([one.clip_id for one in job.ask.files]):
+        raise _NoLeave(Ground.HOLD, "a hold was set on it while its files were hashed", again=True)
 
 
 def _withheld(custodian: Counterparty, job: Job) -> str:
@@ -185,6 +196,8 @@ def _withheld(custodian: Counterparty, job: Job) -> str:
             data = custodian.fetch("permits", clip_id, folder, PERMIT)
         except Withheld as err:
             return err.what
+        if data is not None and (why := nothing_signed(data, f"{folder}/{PERMIT}")):
+            raise Retryable(why)
         if clip_id != job.clip:
             continue  # it goes with the clip that the permit is about, and need not have one of its own
         if data is None:
@@ -262,4 +275,5 @@ def _failed(job: Job, ground: Ground, reason: str, *, retry: bool, unsure: bool 
 
 def job_of(session: str, bay: str, number: int, ask: OpenAsk, known: KnownPermit, profile: str) -> Job:
     """The facts for a step about what record ``number`` asked. ``profile``: of a camera with a console, or empty."""
-    return Job(session, bay, number, ask, known.permit.clip.clip_id, known.record, profile)
+    permit = known.permit
+    return Job(session, bay, number, ask, permit.clip.clip_id, known.record, permit.until_ms, profile)

@@ -20,6 +20,7 @@ from dockagent.errors import Missing
 from dockagent.ledger.custodian_peer import Counterparty
 from dockagent.ledger.keys import Keys
 from dockagent.ledger.notary import Notary
+from dockagent.steps.erase_gate import Gate
 from dockagent.steps.growing import Growing
 from dockagent.steps.room import Room
 from dockagent.stores import PART_SIZE, Store
@@ -115,7 +116,8 @@ class World:
     """Everything a step may touch. ``holds(clip_id)``: the dock has this clip's bytes already, or proof of them
     elsewhere (one look-up, from any thread). ``any_profile``: False when a person has named the profile, which is then
     used even if it does not fit. ``cradles``: the locks of bays that have one. ``notary``: who vouches for the
-    ledger. ``room``: which room in the spool is promised to whom. ``terms``: when footage may be sent."""
+    ledger. ``gate``: whether what is being erased can still be stopped. ``room``: which room in the spool is promised
+    to whom. ``terms``: when footage may be sent."""
 
     clock: Clock
     disk: Disk
@@ -133,6 +135,7 @@ class World:
     cradles: Cradles | None = None
     notary: Notary | None = None
     eraser: Eraser | None = None  # None: nothing is erased from a camera
+    gate: Gate = field(default_factory=Gate)
     custodian: Counterparty | None = None
     console_wait_ms: int = 3000
     set_clocks: bool = True

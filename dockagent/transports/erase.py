@@ -11,6 +11,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -91,7 +92,8 @@ def erase_below(
         bury(child)
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(BrokenPipeError):  # what could not be told to it is still in the buffer
+                    pipe.close()
     gone = tuple(targets[number].path for number in said["gone"])
     if not gone and said["trouble"]:
         kind: type[Refused | Permanent | Retryable] = _KINDS.get(said["kind"], Unsure)
@@ -148,7 +150,7 @@ def _tell(child: IO[bytes], line: bytes) -> None:
         child.write(line)
         child.flush()
     except BrokenPipeError as err:
-        raise Retryable("the process that erases ended before it began") from err
+        raise Retryable("the process that erases ended before it was told to") from err
 
 
 def erase_on(device: Path, targets: Sequence[Target], leave: Leave, under: Path, patience_s: float) -> Erasure:

@@ -81,6 +81,7 @@ def _erase_all(top: int, work: Sequence[dict[str, Any]], gone: list[int]) -> Non
             except OSError as err:
                 raise Doubt(_UNSURE, f"{one.shown}: the card failed while it went: {err.strerror}") from err
             gone.append(number)
+            _say({"went": number})
 
 
 _NEVER = {errno.EPERM, errno.EACCES, errno.EROFS}
@@ -147,6 +148,7 @@ def _hash(file: int) -> str:
         if unsaid >= SIGN_EVERY:
             _say({"read": unsaid})
             unsaid = 0
+    _say({"read": unsaid})
     return digest.hexdigest()
 
 

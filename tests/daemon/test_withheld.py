@@ -3,13 +3,14 @@ bucket under lock, and the published ledger of a second dock."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 pytest.importorskip("botocore", reason="the S3 store needs botocore")
 
 from dockagent.ledger.trust import Trust
-from hil.central import rgw
+from hil.central import rgw, scripted
 from hil.central.processes import free_ports
 from tests.contracts.store_places import gateway
 from tests.custodian import account
@@ -122,4 +123,35 @@ def test_a_custodian_who_does_not_answer_is_no_leave(central: Central, other: Do
         failed = box.records("erase.failed")[0].what
         assert (failed["ground"], failed["retry"]) == ("withheld", True)
         assert "does not answer" in failed["reason"]
+        assert footage(camera.card) == before
+
+
+def test_a_hold_at_the_dock_itself_stops_what_is_being_hashed(central: Central, other: Dock, tmp_path: Path) -> None:
+    """It is set while the custodian is asked for the last time, right before the first file goes."""
+    box, camera = central.box, central.box.camera("BWC-7103", "A", noise(1, 50_000, "BWC-7103"))
+    chief, asked, held = custodian_of(central, other), list[str](), list[int]()
+    with chief.its:
+        before = footage(camera.home)
+        clip, key = permitted(central, chief, len(before))
+        (tmp_path / "permit.json").write_bytes(central.content(key))
+
+        def script(request: scripted.Request, forward: scripted.Forward) -> scripted.Answer:
+            if request.path.startswith(f"/permits/{clip}") and box.records("erase.ask"):
+                asked.append(request.path)
+                if len(asked) == 2:
+                    held.append(box.agent.ask("hold", "set", clip, "--basis", "order", "--authority", "Sgt Kay").code)
+            return forward(request)
+
+        with scripted.relaying(urlsplit(chief.tables["custodian"]["url"]).port or 0, script) as port:
+            between = {**chief.tables["custodian"], "url": f"http://127.0.0.1:{port}"}
+            with central.dock(custodian=between, erase={"when": "permit"}):
+                assert box.agent.ask("erase", "--permit", tmp_path / "permit.json").code == 0
+                box.agent.start()
+                camera.plug()
+                box.until(lambda: bool(box.records("erase.failed")), seconds=60)
+                box.agent.stop()
+        failed = box.records("erase.failed")[0]
+        assert (failed.what["ground"], failed.what["retry"], failed.what["unsure"]) == ("hold", True, False)
+        assert held == [0]
+        assert box.records("hold.set")[0].index < failed.index
         assert footage(camera.card) == before

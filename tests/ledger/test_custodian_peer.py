@@ -57,3 +57,11 @@ def test_one_that_is_away_is_said_without_numbers() -> None:
         words
         == "the custodian at URL does not answer: Connection refused; check its address, its machine and the network"
     )
+
+
+def test_only_his_own_word_says_that_there_is_no_permit() -> None:
+    """A proxy's 404, while the service behind it starts, ends no erasing that a permit allows."""
+    with door(404, b"there is none yet\n") as url:
+        assert fetch_http(url, 5)("permits", "c1", "clips/c1", "permit.json") is None
+    with door(404, b"<html>not found</html>") as url, pytest.raises(Retryable, match="answers 404 Not Found"):
+        fetch_http(url, 5)("permits", "c1", "clips/c1", "permit.json")

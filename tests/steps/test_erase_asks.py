@@ -20,6 +20,8 @@ from dockagent.custodian.key import SigningKey
 from dockagent.errors import Retryable
 from dockagent.ledger.custodian_peer import Counterparty, Withheld
 from dockagent.steps.erase import Job, erase, seek
+from dockagent.steps.erase_gate import Gate
+from dockagent.steps.world import World
 from dockagent.transports.bays import DockBays
 from tests.simulation.memory_disk import MemoryDisk
 from tests.steps.card import world_over
@@ -28,6 +30,7 @@ CLIP, SIDECAR = "c1" * 16, "c2" * 16
 FILES = tuple(Named(f"DCIM/{clip[:2]}", clip, clip * 2, 9, "ee" * 32) for clip in (CLIP, SIDECAR))
 FOLDERS = {CLIP: f"clips/BWC-1/2026/11/22/{CLIP}", SIDECAR: f"clips/BWC-1/2026/11/22/{SIDECAR}"}
 KEY, STRANGER = (SigningKey.open(MemoryDisk(Random(n)), "desk", Random(n).randbytes) for n in (1, 2))
+LATE = 1 << 60  # ms; no permit ends so late
 Answer = Callable[[str], bytes | None]
 
 
@@ -51,7 +54,7 @@ def peer(answer: Answer, *, door: bool = True) -> Counterparty:
 def tried(tmp_path: Path, custodian: Counterparty | None) -> EraseFailed:
     with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
         world = world_over(MemoryDisk(Random(3)), bays, eraser=bays, custodian=custodian)
-        (event,) = erase(world, Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", FILES), CLIP, 3, folders=FOLDERS))
+        (event,) = erase(world, Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", FILES), CLIP, 3, LATE, folders=FOLDERS))
     assert isinstance(event, EraseFailed)
     return event
 
@@ -61,7 +64,8 @@ def tried(tmp_path: Path, custodian: Counterparty | None) -> EraseFailed:
     [
         (withheld, "it is on hold", False),
         (lambda clip: None, "no permit for it any more", False),
-        (lambda clip: b"<html>log in</html>", "", False),
+        (lambda clip: b"<html>log in</html>", "is nothing signed", True),
+        (lambda clip: signed() if clip == CLIP else b"<html>log in</html>", "is nothing signed", True),
         (lambda clip: signed(STRANGER), "", False),
         (lambda clip: signed(camera="BWC-2"), "for camera BWC-2", False),
         (lambda clip: signed(files=FILES[::-1]), f"is about clip {SIDECAR}", False),
@@ -100,7 +104,7 @@ def test_what_comes_while_files_are_hashed_is_heard_before_the_first_goes(
     with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
         bays.came("A", "folder", str(card), {})
         world = world_over(MemoryDisk(Random(3)), bays, eraser=bays, custodian=peer(answer))
-        job = Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", files), CLIP, 3, folders={CLIP: FOLDERS[CLIP]})
+        job = Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", files), CLIP, 3, LATE, folders={CLIP: FOLDERS[CLIP]})
         (event,) = erase(world, job)
     assert len(asked) == 2
     assert (card / "clip.mp4").exists() is (later is not None)
@@ -109,6 +113,80 @@ def test_what_comes_while_files_are_hashed_is_heard_before_the_first_goes(
     else:
         assert isinstance(event, EraseFailed)
         assert (event.ground, event.retry, event.unsure) == (Ground.WITHHELD, retry, False)
+
+
+def test_a_file_beside_the_clip_goes_by_the_clips_permit_alone(tmp_path: Path) -> None:
+    """What is left of a permit may be such a file: the clip that it is about is asked for all the same."""
+    for answer in (withheld, away, lambda clip: None):
+        with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
+            world = world_over(MemoryDisk(Random(3)), bays, eraser=bays, custodian=peer(only(CLIP, answer)))
+            ask = OpenAsk("s1", "BWC-1", "p1", FILES[1:])
+            (event,) = erase(world, Job("s1", "A", 5, ask, CLIP, 3, LATE, folders=FOLDERS))
+        assert isinstance(event, EraseFailed)
+        assert event.ground == Ground.WITHHELD
+
+
+def only(clip: str, answer: Answer) -> Answer:
+    return lambda asked: answer(asked) if asked == clip else None
+
+
+def erased_unless(
+    tmp_path: Path, before_it_goes: Callable[[World], None], until_ms: int = LATE
+) -> EraseFailed | Erased:
+    """From a card that is there. ``before_it_goes`` is called when all of it was hashed."""
+    card, data, asked = tmp_path / "card", b"film", list[str]()
+    card.mkdir()
+    (card / "clip.mp4").write_bytes(data)
+    files = (Named("clip.mp4", CLIP, hashlib.sha256(data).hexdigest(), len(data), "ee" * 32),)
+
+    def answer(clip: str) -> bytes | None:
+        asked.append(clip)
+        if len(asked) == 2:
+            before_it_goes(world)
+        return signed(files=files)
+
+    with closing(DockBays(SystemClock(), tmp_path / "mounts")) as bays:
+        bays.came("A", "folder", str(card), {})
+        world = world_over(MemoryDisk(Random(3)), bays, eraser=bays, custodian=peer(answer))
+        job = Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "p1", files), CLIP, 3, until_ms, folders={CLIP: FOLDERS[CLIP]})
+        (event,) = erase(world, job)
+    assert isinstance(event, EraseFailed | Erased)
+    assert (card / "clip.mp4").exists() is isinstance(event, EraseFailed)
+    return event
+
+
+def test_a_hold_here_that_comes_while_files_are_hashed_stops_them(tmp_path: Path) -> None:
+    event = erased_unless(tmp_path, lambda world: entered(world, CLIP, stops=True))
+    assert isinstance(event, EraseFailed)
+    assert (event.ground, event.retry, event.unsure) == (Ground.HOLD, True, False)
+
+
+@pytest.mark.parametrize(("clip", "stops"), [(CLIP, False), (SIDECAR, True)])
+def test_other_acts_and_other_clips_do_not(tmp_path: Path, clip: str, stops: bool) -> None:
+    assert isinstance(erased_unless(tmp_path, lambda world: entered(world, clip, stops=stops)), Erased)
+
+
+def entered(world: World, clip: str, *, stops: bool) -> None:
+    assert world.gate.enter(clip, stops=stops)
+
+
+def test_after_the_last_word_whoever_comes_waits_until_it_is_over() -> None:
+    gate = Gate()
+    assert gate.enter(CLIP, stops=False)
+    assert gate.shut((CLIP, SIDECAR))
+    assert not gate.enter(CLIP, stops=True)
+    assert not gate.enter(SIDECAR, stops=False)
+    gate.end((CLIP, SIDECAR))
+    assert gate.enter(CLIP, stops=True)
+    assert not gate.shut((SIDECAR, CLIP))
+    gate.end((CLIP,))
+    assert gate.shut((CLIP,))
+
+
+def test_a_permit_whose_time_is_over_is_none(tmp_path: Path) -> None:
+    event = erased_unless(tmp_path, lambda world: None, until_ms=1)
+    assert isinstance(event, EraseFailed)
+    assert (event.ground, event.retry) == (Ground.STALE, False)
 
 
 def test_one_that_is_withheld_stops_no_other(tmp_path: Path) -> None:

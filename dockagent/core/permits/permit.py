@@ -24,6 +24,7 @@ from dockagent.errors import Refused
 PREDICATE = "urn:dockagent:permit:1"
 ERASE = "erase"  # the one act that a permit may be for
 ANY_DOCK = "any"
+NONE_YET = "there is none yet"  # a custodian's answer where he has signed nothing
 WITHHELD = "withheld: "  # how a custodian's answer begins that hands out no permit although there may be one
 MOST_FILES = 256
 LARGEST = 256 << 10  # bytes of an envelope

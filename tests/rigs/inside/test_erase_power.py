@@ -82,7 +82,7 @@ def _job(root: Path, files: dict[str, str]) -> Job:
         for number, path in enumerate(sorted(files))
         if number % 2 == 0
     ]
-    return Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "permit-1", tuple(named)), "clip-0", 3)
+    return Job("s1", "A", 5, OpenAsk("s1", "BWC-1", "permit-1", tuple(named)), "clip-0", 3, 1 << 60)
 
 
 @pytest.fixture(scope="module", params=["fat32", "exfat"])
