@@ -76,15 +76,30 @@ def audit(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports,
         told.tell(Report(reports.ALTERED, folder.clip_id, state, words, (f"{folder.prefix}/",)))
         return
     locks = {name: custodian.archive.locks(folder.key(name), found[name].facts) for name in folder.masters}
-    unheld = _unheld(custodian, receipts) if holds.keeps(folder.clip_id) else []
-    if unheld:
-        words = (f"a dock has it on hold, and the store has no legal hold on {', '.join(unheld)} any more",)
-        of = reports.state_of(state, *words)  # not the audit's own, which would say that there is nothing to read again
-        told.tell(Report(reports.NOT_HELD, folder.clip_id, of, words, (f"{folder.prefix}/",)))
+    for master in _unheld(custodian, receipts) if holds.keeps(folder.clip_id) else ():
+        told.tell(_no_hold(folder, master))
     said = _statement(custodian, folder, found, locks, {name: one.sha256 for name, one in read.items()})
     with suppress(Conflict):  # another custodian audited it at the same time
         custodian.archive.add(folder.key(folder.next_audit), custodian.key.seal(said))
     tally.audits += 1
+
+
+def still_unheld(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports) -> None:
+    """Say again what an audit found about legal holds, for as long as it is so; the store is asked about nothing else.
+    Raises Retryable, Refused and Missing."""
+    before = [one for one in folder.masters if told.wrote(_no_hold(folder, one))]
+    if not before or not holds.keeps(folder.clip_id):
+        return
+    receipts = [_receipt(custodian, folder, name).receipt for name in folder.receipts]
+    for master in _unheld(custodian, [one for one in receipts if one.key.rpartition("/")[2] in before]):
+        told.tell(_no_hold(folder, master))
+
+
+def _no_hold(folder: ClipFolder, master: str) -> Report:
+    """Not in the audit's own state, which would say that there is nothing to read again."""
+    words = (f"a dock has it on hold, and the store has no legal hold on {master} any more",)
+    state = reports.state_of(reports.audit_of(folder.state), *words)
+    return Report(reports.NOT_HELD, folder.clip_id, state, words, (f"{folder.prefix}/",))
 
 
 def _unheld(custodian: Custodian, receipts: Sequence[StoreReceipt]) -> list[str]:

@@ -19,7 +19,7 @@ from dockagent.custodian.holds import Holds
 from dockagent.custodian.published import Delivered, Published, delivered
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
-from dockagent.errors import Missing, Permanent, Refused
+from dockagent.errors import Missing, Permanent, Refused, Retryable
 from dockagent.ledger import tiles
 from dockagent.ledger.trust import DockIdentity
 from dockagent.ledger.witness import Witness
@@ -27,6 +27,7 @@ from dockagent.stores import Conflict
 from dockagent.stores.keys import checked
 
 COSIGNED = "custodian/cosigned/"
+_OWN_DISK = "look at the disk of the custodian's home; no permit is given until then"
 MARK_RECORDS = 256  # a mark is written after so many records, or once a day
 
 
@@ -52,7 +53,7 @@ class Ids:
 
 
 def check_dock(
-    custodian: Custodian, dock: DockIdentity, ledgers: Ledgers, ids: Ids, holds: Holds, told: Reports, tally: Tally
+    custodian: Custodian, dock: DockIdentity, ledgers: Ledgers, ids: Ids, holds: Holds, told: Reports
 ) -> None:
     """Compare one dock's published ledger with the clock, with what was seen of it, and with the store. ``ids``: a
     listing that was made after ``ledgers`` had read the dock's checkpoint. Raises Retryable."""
@@ -62,8 +63,7 @@ def check_dock(
             told.tell(Report(reports.OVERDUE, dock.id, reports.state_of("never"), ("it has published no ledger",)))
             return
         check_signed(ledger, dock, custodian)
-        _cosign(custodian, dock, ledger, told, tally)
-        holds.check(dock.id)
+        holds.check(dock.id)  # a fork and a rollback too
         _check_delivered(custodian, dock, ledgers, ledger, ids, holds, told)
     except (Refused, Missing) as err:
         what = (f"the published ledger of dock {dock.id} is damaged or forged: {err.what}",)
@@ -89,22 +89,31 @@ def check_signed(ledger: Published, dock: DockIdentity, custodian: Custodian) ->
     raise refused
 
 
-def _cosign(custodian: Custodian, dock: DockIdentity, ledger: Published, told: Reports, tally: Tally) -> None:
-    """Cosign the checkpoint that was found, where the dock did not ask for that itself; a fork is reported."""
+def goes_on(custodian: Custodian, dock: DockIdentity, ledger: Published, tally: Tally) -> None:
+    """Cosign the checkpoint that was found, where the dock did not ask for that itself, of docks of every share: what
+    comes later must go on from it. One that was cosigned is no rollback where a newer one was cosigned too: a dock is
+    cosigned before it publishes. Raises Refused for a rollback and a fork; Retryable, also where the witness's own
+    state cannot be used, which is no word about the ledger."""
     witness = custodian.witness
     if witness is None or cosignature.good(ledger.note, [witness.public])[0]:
         return
-    known = witness.known(ledger.head.origin)
+    try:
+        known = witness.known(ledger.head.origin)
+    except (Refused, OSError) as err:
+        raise Retryable(f"what the witness has cosigned cannot be read: {err}", _OWN_DISK) from err
     if known.size == ledger.head.size and known.root == ledger.head.root:
         return
     if known.size > ledger.head.size:
         raise Refused(f"it ends after {ledger.head.size} records; {known.size} were seen before: it was rolled back")
     request = Request(known.size, ledger.consistency(known.size), ledger.signed)
     answer = witness.add_checkpoint(request.encode())
+    if answer.status == 500:
+        raise Retryable(answer.note, _OWN_DISK)
     if answer.status != 200:
         raise Refused(f"it does not go on from the {known.size} records that were seen before: {answer.note}")
-    _keep(custodian, dock, ledger, witness, answer.body)
-    tally.cosigned += 1
+    if custodian.share.mine(dock.id):
+        _keep(custodian, dock, ledger, witness, answer.body)
+        tally.cosigned += 1
 
 
 def _keep(custodian: Custodian, dock: DockIdentity, ledger: Published, witness: Witness, line: bytes) -> None:
@@ -152,10 +161,12 @@ def _lost(custodian: Custodian, dock: DockIdentity, said: Delivered, number: int
     if clip in ids or not key.startswith(("clips/", "quarantine/")):
         return False
     try:
-        with custodian.archive.open(checked(key)):
-            return False
-    except Permanent as err:
+        checked(key)
+    except Permanent as err:  # of the key alone: what the store refuses is no word about the ledger
         raise Refused(f"record {number} is malformed: {err.what}") from err
+    try:
+        with custodian.archive.open(key):
+            return False
     except Missing:
         words = f"record {number} of dock {dock.id} says that it was delivered; {where(custodian, key)}"
         told.tell(Report(reports.LOST, clip, reports.state_of(key), (words,), (key,)))

@@ -29,6 +29,11 @@ class ClipFolder:
     believed: Mapping[str, str] | None = None
 
     @property
+    def camera(self) -> str:
+        """The camera's name: whose share of the work it is."""
+        return self.prefix.split("/")[1]
+
+    @property
     def quarantined(self) -> bool:
         """Whether it lies apart."""
         return self.prefix.startswith(QUARANTINE)
@@ -69,6 +74,17 @@ class ClipFolder:
         if self.believed is not None:
             return self.believed.get(master, "")
         return name_for(master) if name_for(master) in self.objects else ""
+
+    def named_for(self, master: str) -> list[str]:
+        """What is called a receipt for a master, whoever signed it."""
+        names = (name_for(master, number) for number in range(1, store_receipt.MOST_NAMES + 1))
+        return [name for name in names if name in self.objects]
+
+    def came_later(self, master: str) -> bool:
+        """Whether a master is younger than all that says that it was read, as far as dates tell."""
+        said = [*self.named_for(master), *filter(store_receipt.is_audit, self.objects)]
+        read_ms = max((latest(self.objects[name].modified_ms) for name in said), default=0)
+        return self.objects[master].modified_ms > read_ms
 
     def free_names(self, master: str) -> list[str]:
         """What a new receipt for a master may be called, best first."""
@@ -133,6 +149,11 @@ def folders(listing: Iterable[Listed], strays: list[str]) -> Iterator[ClipFolder
         objects[found[4]] = one
     if objects:
         yield ClipFolder(prefix, clip_id, objects)
+
+
+def latest(at_ms: int) -> int:
+    """When something that a store says came at ``at_ms`` may have come at the latest: some tell only the second."""
+    return at_ms if at_ms % 1000 else at_ms + 999
 
 
 def is_custodians(name: str) -> bool:

@@ -103,11 +103,13 @@ class Holds:
         believed is for :meth:`check`. Raises Retryable, also where less is there than before: a store may show an old
         state for a while. Raises Refused and Missing where the ledger is damaged."""
         start, size = ledgers.marked(dock)[0], ledger.head.size if ledger is not None else 0
-        if size < start:
-            why = f"the published ledger has {size} records, and {start} were seen of it before"
+        seen = max(start, self.custodian.sizes.get(dock, 0))
+        if size < seen:
+            why = f"the published ledger has {size} records, and {seen} were seen of it before"
             raise Retryable(why, f"bring {tiles.prefix(dock)} back as it was; until then nobody can tell its holds")
         if ledger is not None:
             self._read(dock, ledgers, ledger, start)
+        self.custodian.sizes[dock] = size
         self.unread.discard(dock)
 
     def _read(self, dock: str, ledgers: Ledgers, ledger: Published, start: int) -> None:

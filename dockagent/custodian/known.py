@@ -7,6 +7,7 @@ two receipts with the same hash.
 
 import logging
 import secrets
+import threading
 from array import array
 from bisect import bisect_left
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ _MOST_LOOSE = 10_000
 
 @dataclass(slots=True)
 class Known:
-    """``disk``: where it is kept; None: nowhere. It is read when it is first asked. One million take 8 MB."""
+    """``disk``: where it is kept; None: nowhere. It is read when it is first asked. One million take 8 MB. Several
+    threads may ask."""
 
     disk: Disk | None = None
     _key: bytes = b""
@@ -31,21 +33,24 @@ class Known:
     _loose: set[int] = field(default_factory=set)
     _unkept: list[int] = field(default_factory=list)
     _anew: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def has(self, said: str) -> bool:
         """Whether this was noted."""
-        number = self._number(said)
-        at = bisect_left(self._sorted, number)
-        return number in self._loose or (at < len(self._sorted) and self._sorted[at] == number)
+        with self._lock:
+            number = self._number(said)
+            at = bisect_left(self._sorted, number)
+            return number in self._loose or (at < len(self._sorted) and self._sorted[at] == number)
 
     def note(self, said: str) -> None:
         """Note it; :meth:`keep` keeps it."""
-        number = self._number(said)
-        self._loose.add(number)
-        self._unkept.append(number)
-        if len(self._loose) > _MOST_LOOSE:
-            self._sorted = array("Q", sorted([*self._sorted, *self._loose]))
-            self._loose.clear()
+        with self._lock:
+            number = self._number(said)
+            self._loose.add(number)
+            self._unkept.append(number)
+            if len(self._loose) > _MOST_LOOSE:
+                self._sorted = array("Q", sorted([*self._sorted, *self._loose]))
+                self._loose.clear()
 
     def keep(self) -> None:
         """Write what was noted since. Raises OSError and Retryable where that cannot be; it is tried again then. What a

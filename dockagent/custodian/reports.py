@@ -90,15 +90,18 @@ class Reports:
         states = state, self.believing(state), audit_of(state)
         return any(not _DOUBTING.isdisjoint(self._known.get((clip_id, one), ())) for one in states)
 
+    def wrote(self, report: Report) -> bool:
+        """Whether just this is reported. It does not count for this round."""
+        return report.kind in self._known.get((report.what, report.state), ())
+
     def tell(self, report: Report) -> None:
         """Write a report, unless it was written before. Raises Retryable."""
         self._count(report)
-        kinds = self._known.setdefault((report.what, report.state), [])
-        if report.kind in kinds:
+        if self.wrote(report):
             return
         with suppress(Conflict):  # another custodian found the same
             self._custodian.archive.add(report.key, self._custodian.key.seal(self._payload(report)))
-        kinds.append(report.kind)
+        self._known.setdefault((report.what, report.state), []).append(report.kind)
         self._tally.new[report.kind] += 1
 
     def _count(self, report: Report) -> None:

@@ -15,14 +15,14 @@ from functools import partial
 
 from dockagent.core.central import store_receipt
 from dockagent.custodian import permits, reports
-from dockagent.custodian.audit import Due, audit
+from dockagent.custodian.audit import Due, audit, still_unheld
 from dockagent.custodian.clip_record import Ledgers
-from dockagent.custodian.docks import Ids, check_dock, check_signed, where
+from dockagent.custodian.docks import Ids, check_dock, check_signed, goes_on, where
 from dockagent.custodian.examine import Found, Waits, examine
 from dockagent.custodian.folders import CLIPS, QUARANTINE, ClipFolder, folders
 from dockagent.custodian.holds import Holds
 from dockagent.custodian.lines import check_line
-from dockagent.custodian.receipts import Receipts, gone, read
+from dockagent.custodian.receipts import MOST_LOOKS, Receipts, Word, gone, read
 from dockagent.custodian.reports import Report, Reports
 from dockagent.custodian.world import DAY_MS, Custodian, Tally
 from dockagent.errors import DockError, Missing, Refused
@@ -47,18 +47,17 @@ def once(
     refused: Refusals | None = None,
     saw: Callable[[str, str], None] = lambda clip_id, prefix: None,
     heard: Callable[[Holds, Reports], None] = lambda holds, told: None,
-    good: Callable[[str, bool], None] = lambda prefix, good: None,
+    looks: int = MOST_LOOKS,
 ) -> Tally:
     """One round over the store. ``whole``: also over what is other custodians' share and waits too long there.
     ``saw``: told each clip's id and folder; ``heard``: told of the docks' holds as soon as they are read, and of the
-    reports; ``good``: told of a clip's folder whether its masters are what its receipts say. Raises Retryable where the
-    store cannot even be listed."""
+    reports; ``looks``: at how many receipts it looks. Raises Retryable where the store cannot even be listed."""
     tally, refused = Tally(), _pruned(custodian, refused)
     told, ledgers, ids, strays = Reports(custodian, tally), Ledgers(custodian), Ids(), list[str]()
-    holds, audits, receipts = Holds(custodian), Due(custodian), Receipts(custodian, told)
+    holds, audits, receipts = Holds(custodian), Due(custodian), Receipts(custodian, told, looks, tally)
     docks = [one for one in _newest(custodian) if custodian.share.mine(one.id)]
     for dock in _newest(custodian):  # others' docks too: whoever signs permits must know of every hold
-        _apart(tally, f"dock {dock.id}", partial(_open, custodian, ledgers, holds, dock))
+        _apart(tally, f"dock {dock.id}", partial(_open, custodian, ledgers, holds, dock, tally))
     heard(holds.as_read(), told)
     for folder in _listing(custodian, strays, whole=whole):
         custodian.beat()
@@ -68,12 +67,12 @@ def once(
             saw(folder.clip_id, folder.prefix)
         if holds.due(folder.clip_id):
             _apart(tally, f"{folder.prefix}: hold", partial(holds.carry_out, folder, told))
-        if custodian.share.mine(_camera(folder)) or _left_over(custodian, folder):
-            judged = partial(_judged, custodian, folder, receipts, audits, holds, told, tally, good)
+        if custodian.share.mine(folder.camera) or _left_over(custodian, folder):
+            judged = partial(_judged, custodian, folder, receipts, audits, holds, told, tally)
             _apart(tally, folder.prefix, partial(_one, custodian, judged, ledgers, holds, told, tally, refused))
     for dock in docks:
         custodian.beat()
-        _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, holds, told, tally))
+        _apart(tally, f"dock {dock.id}", partial(check_dock, custodian, dock, ledgers, ids, holds, told))
     for folder in audits.oldest_first():
         if tally.audited >= custodian.settings.audit_bytes:
             break
@@ -85,12 +84,13 @@ def once(
     return tally
 
 
-def _open(custodian: Custodian, ledgers: Ledgers, holds: Holds, dock: DockIdentity) -> None:
+def _open(custodian: Custodian, ledgers: Ledgers, holds: Holds, dock: DockIdentity, tally: Tally) -> None:
     custodian.beat()
     ledgers.marked(dock.id)  # before the checkpoint is read: whoever marks meanwhile has seen a newer one
     try:
         if (ledger := ledgers.of(dock.id)) is not None:
             check_signed(ledger, dock, custodian)
+            goes_on(custodian, dock, ledger, tally)
         holds.read(dock.id, ledgers, ledger)
     except (Refused, Missing) as err:
         holds.doubt(dock.id, err)  # said when the dock is checked
@@ -131,10 +131,6 @@ def _listing(custodian: Custodian, strays: list[str], *, whole: bool) -> Iterato
                 yield from folders(custodian.archive.list(f"{top}{camera}/"), strays)
 
 
-def _camera(folder: ClipFolder) -> str:
-    return folder.prefix.split("/")[1]
-
-
 def _left_over(custodian: Custodian, folder: ClipFolder) -> bool:
     """Whether another's work has waited so long that it is taken over."""
     due = bool(folder.without_receipt) or not folder.masters
@@ -149,26 +145,26 @@ def _judged(
     holds: Holds,
     told: Reports,
     tally: Tally,
-    good: Callable[[str, bool], None],
 ) -> ClipFolder | None:
     """The folder with its receipts told from what is only called so; None where a master is not what its receipt
-    says, or was not read again yet."""
-    folder, again = receipts.judge(folder)
-    same = not again or _same(custodian, folder, holds, told, tally)
-    good(folder.prefix, same)
-    if not again:
+    says, or was not read again yet, or nobody looked at its receipt yet."""
+    folder, word = receipts.judge(folder)
+    if word is Word.SAME:
         audits.see(folder)
-    elif same:
-        receipts.settled(folder)
-    return folder if same else None
+        still_unheld(custodian, folder, holds, told)
+        return folder
+    if not _same(custodian, folder, word, holds, told, tally):
+        return None
+    receipts.settled(folder)
+    return folder
 
 
-def _same(custodian: Custodian, folder: ClipFolder, holds: Holds, told: Reports, tally: Tally) -> bool:
+def _same(custodian: Custodian, folder: ClipFolder, word: Word, holds: Holds, told: Reports, tally: Tally) -> bool:
     """Whether a master that changed since its receipt was read again and is what it says. Only so much is read in a
     round: where a store was copied every master is younger than its receipt."""
     if told.altered(folder.clip_id, folder.state):
         return False
-    if tally.audited >= custodian.settings.audit_bytes:
+    if word is Word.UNJUDGED or tally.audited >= custodian.settings.audit_bytes:
         tally.waiting += 1
         return False
     good = tally.audits

@@ -5,10 +5,10 @@
 store each, and no index to keep. ``name`` chooses another receipt than ``receipt.json``. ``GET /holds/<clip_id>?name=
 <dock>.<record>``: what became of the hold that a record of that dock's ledger set. No permit is handed out while
 the clip is on hold, by any dock as the newest round has read it, or in the store now; while nobody can tell; and while
-a report says that the clip is not what it must be. What was handed out cannot be called back: docks ask once more right
-before they erase. ``GET /health`` and ``/metrics`` for those who watch over it; the first says by which keys it signs,
-so that a dock can tell that this is not the custodian whom it believes. What is handed out is signed; who may ask, TLS
-decides.
+a report says that the clip is not what it must be, or what lies there was not judged since it came. What was handed
+out cannot be called back: docks ask once more right before they erase. ``GET /health`` and ``/metrics`` for those who
+watch over it; the first says by which keys it signs, so that a dock can tell that this is not the custodian whom it
+believes. What is handed out is signed; who may ask, TLS decides.
 """
 
 import json
@@ -27,7 +27,7 @@ from dockagent import __version__
 from dockagent.core import mistake
 from dockagent.core.central import hold_note, store_receipt
 from dockagent.core.central.custodian_key import CustodianKey
-from dockagent.core.permits.permit import WITHHELD
+from dockagent.core.permits.permit import NONE_YET, WITHHELD
 from dockagent.core.proof.witnessing import MOST_REQUEST
 from dockagent.custodian import legal_hold
 from dockagent.custodian.folders import folders
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 MOST_CALLS, CALL_S, SILENCE_S = 64, 30.0, 10.0
 JSON, METRICS = "application/json", "text/plain; version=0.0.4; charset=utf-8"
 _MOST_SIGNED = 4 << 20
-_NONE = b"there is none yet\n"
+_NONE = f"{NONE_YET}\n".encode()
 _ASKED = re.compile(r"/(receipts|permits|holds)/([0-9a-f]{32})")
 _FOLDER = re.compile(r"(clips/[A-Za-z0-9._~-]+/\d{4}/\d\d/\d\d|quarantine/[A-Za-z0-9._~-]+)/([0-9a-f]{32})")
 _LENGTH = re.compile(r"[0-9]{1,9}")
@@ -102,13 +102,13 @@ class Desk:
             found = list(folders(self.archive.list(f"{prefix}/"), []))
             if not found or not found[0].permits:
                 return Answer(404, _NONE)
-            if self.state.doubted(found[0]):
-                return _withheld("what lies in the store is not what its receipt says, or was not read again yet")
             hold = legal_hold.on_masters(self.archive, found[0])
         except DockError as err:
             return _store_away(err)
         if hold == store_receipt.ON:
             return _withheld("it is on hold: the store has a legal hold on it")
+        if self.state.doubted(found[0]):
+            return _withheld("what lies in the store is not what its receipt says, or was not read again yet")
         if hold != store_receipt.OFF:
             return _withheld("it may be on hold: nobody can tell whether the store has a legal hold on it")
         return self._given(prefix, lambda: store_receipt.permit_name(found[0].permits))

@@ -142,7 +142,7 @@ def rounds(
         now = custodian.now_ms()
         whole = now >= whole_at or whole_at - now > whole_minutes * MINUTE_MS
         try:
-            tally = once(custodian, whole=whole, refused=refused, saw=state.saw, heard=state.heard, good=state.good)
+            tally = once(custodian, whole=whole, refused=refused, saw=state.saw, heard=state.heard)
         except Ended:
             return
         except (DockError, OSError) as err:

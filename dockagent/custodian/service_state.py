@@ -8,6 +8,7 @@ from dockagent.clock import Clock
 from dockagent.core.moment import rfc3339
 from dockagent.custodian.folders import ClipFolder
 from dockagent.custodian.holds import Holds
+from dockagent.custodian.receipts import judged
 from dockagent.custodian.reports import Reports
 from dockagent.custodian.world import Tally
 
@@ -27,7 +28,6 @@ class ServiceState:
         self._good_s = clock.monotonic()
         self._holds: Holds | None = None
         self._told: Reports | None = None
-        self._unjudged: set[int] = set()
         self._heard_s = 0.0
         self._trouble = ""
 
@@ -48,17 +48,14 @@ class ServiceState:
         with self._lock:
             self._holds, self._told, self._heard_s = holds, told, self._clock.monotonic()
 
-    def good(self, prefix: str, good: bool) -> None:
-        """Whether each master in a clip's folder is what its receipt says, as far as dates and sizes tell; where it is
-        not, it is to be read again, which may take rounds. After a store was copied these are many: of each 8 bytes."""
-        with self._lock:
-            (self._unjudged.add, self._unjudged.discard)[good](hash(prefix))
-
     def doubted(self, folder: ClipFolder) -> bool:
-        """Whether a clip, as it is listed, is reported as not being what it must be, or is to be read again."""
+        """Whether a clip, as it is listed, is reported as not being what it must be, or is to be read again, or was not
+        looked at yet by this custodian, whose share it is. The rounds keep that on disk: a restart forgets nothing."""
         with self._lock:
-            unjudged, told = hash(folder.prefix) in self._unjudged, self._told
-        return unjudged or (told is not None and told.doubted(folder.clip_id, folder.state))
+            holds, told = self._holds, self._told
+        if holds is None or told is None:
+            return True
+        return told.doubted(folder.clip_id, folder.state) or not judged(holds.custodian, folder)
 
     def holds(self) -> Holds | None:
         """The docks' holds as the newest round has read them; None where none has lately."""

@@ -58,8 +58,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Custodian:
     """``trust``: the docks whose records count. ``witness``: with which found checkpoints are cosigned, or None.
-    ``known``: which receipts were checked; ``beat``: called before each clip and for each MiB that is read; what it
-    raises ends the round."""
+    ``known``: which receipts were checked; ``sizes``: how many records it has read of each dock's ledger since it was
+    started; ``beat``: called before each clip and for each MiB that is read; what it raises ends the round."""
 
     archive: Archive
     key: SigningKey
@@ -69,6 +69,7 @@ class Custodian:
     share: Share = WHOLE
     witness: Witness | None = None
     known: Known = field(default_factory=Known)
+    sizes: dict[str, int] = field(default_factory=dict)
     beat: Callable[[], None] = lambda: None
 
     @property

@@ -58,7 +58,7 @@ def test_only_so_much_is_read_again_in_a_round_and_the_rest_gets_nothing(
         path = folder.root / prefix / "master"
         path.write_bytes(path.read_bytes())
     for given in ([200, 404, 404], [200, 200, 404], [200, 200, 200]):
-        tally = once(its, heard=door.state.heard, good=door.state.good)
+        tally = once(its, heard=door.state.heard)
         assert (tally.audits, tally.waiting, tally.permits) == (1, given.count(404), given.count(200))
         assert [door.asked(prefix).status for prefix in prefixes] == given
     assert once(its).audits == 0
@@ -71,7 +71,7 @@ def test_a_master_that_is_gone_beside_its_receipt_is_altered(folder: Folder, one
     door = opened(its, one, prefix)
     (folder.root / prefix / "master").unlink()
     for new in ({"altered": 1}, {}):
-        tally = once(its, heard=door.state.heard, good=door.state.good)
+        tally = once(its, heard=door.state.heard)
         assert (dict(tally.new), tally.exit_code, tally.waiting) == (new, 1, 0)
     (said,) = reports_of(folder, "altered")
     assert f"{prefix}/master was there at 20" in str(said["words"])

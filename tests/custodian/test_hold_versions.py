@@ -2,6 +2,7 @@
 must be what is held, and what is let go."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -108,6 +109,38 @@ def test_the_same_bytes_on_top_are_no_hold_that_was_lost(
     )
     audited = made(place, one, tmp_path, audit_ms=1)
     assert once(audited).new["not-held"] == 1
+
+
+def test_a_legal_hold_that_somebody_lifted_is_said_in_every_round_until_it_is_back(
+    place: InBucket, one: Dock, its: Custodian, tmp_path: Path
+) -> None:
+    """Also where the next audit is a year away; and nothing is read for it but the receipt."""
+    held, free = one.deliver(b"a clip"), one.deliver(b"another")
+    hold = one.tell("hold.set", clip_id=clip_of(held))
+    one.publish()
+    once(its)
+
+    def turned(word: Literal["ON", "OFF"]) -> None:
+        key = f"evidence/dock-7/{held}/master"
+        place.bucket.client.put_object_legal_hold(Bucket=place.bucket.name, Key=key, LegalHold={"Status": word})
+
+    turned("OFF")
+    audited = once(made(place, one, tmp_path, audit_ms=1))
+    assert (audited.new["not-held"], audited.audits) == (1, 2)
+    later = made(place, one, tmp_path, audit_ms=DAY_MS)
+    for _ in range(2):
+        tally = once(later)
+        assert (len(tally.told), tally.exit_code, dict(tally.new), tally.read) == (1, 3, {}, 0)
+    turned("ON")
+    assert once(later).told == []
+    turned("OFF")
+    assert len(once(later).told) == 1
+    one.tell("hold.clear", clip_id=clip_of(held), hold=hold)
+    one.publish()
+    assert once(later).told == []
+    assert "not-held" not in once(later).new
+    (said,) = reports_of(place, "not-held")
+    assert said["what"] == clip_of(held) != clip_of(free)
 
 
 def test_versions_come_oldest_first_also_under_a_delete_marker(place: InBucket, one: Dock) -> None:
